@@ -1,0 +1,117 @@
+"""Settings of a recipe: defaults from the papers, a preset, a TOML file, then single `--set a.b=c` values, in that order.
+
+Unknown keys are refused with the place where they stand; the resolved copy is saved beside the results.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import UserError
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class Settings(BaseModel):
+    """The base of every recipe's settings class: unknown keys are errors, attribute docstrings are the help."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def presets(recipe: str) -> list[str]:
+    """Names of the presets that ship for a recipe."""
+    return sorted(path.name.removesuffix(".toml") for path in (PRESETS / recipe).glob("*.toml"))
+
+
+def load_settings(
+    kind: type[S], recipe: str, *, preset: str | None = None, config: Path | None = None, overrides: Sequence[str] = ()
+) -> S:
+    """The settings of one run. Raises `UserError` naming the key that is unknown or has a wrong value."""
+    values: dict[str, Any] = {}
+    if preset is not None:
+        path = PRESETS / recipe / f"{preset}.toml"
+        if not path.is_file():
+            raise UserError(f"no preset {preset!r} for {recipe}; there are {', '.join(presets(recipe)) or 'none'}")
+        values = _merge(values, _read_toml(path))
+    if config is not None:
+        values = _merge(values, _read_toml(config))
+    for override in overrides:
+        values = _merge(values, _parse_override(override))
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"setting {place!r}: {_in_words(first['type'], first['msg'], first.get('input'))}") from error
+
+
+def save_settings(settings: Settings, run_dir: Path) -> None:
+    """Write the resolved settings to `config.json`, the file that a report quotes and a resume is checked against."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / "config.json").write_text(settings.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def check_unchanged(settings: Settings, run_dir: Path) -> None:
+    """A run continues only with the settings that it began with."""
+    path = run_dir / "config.json"
+    if not path.is_file():
+        return
+    before, now = json.loads(path.read_text("utf-8")), json.loads(settings.model_dump_json())
+    changed = _differences(before, now)
+    if changed:
+        raise UserError(
+            f"{run_dir} holds a run with other settings ({', '.join(changed[:4])}); "
+            "name another folder with --out, or delete that one"
+        )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no settings file {path}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path} is not a TOML file that can be read: {error}") from error
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {text!r}: expected key=value, for instance sft.learning_rate=0.001")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is text
+    for part in reversed(key.strip().split(".")):
+        parsed = {part: parsed}
+    return dict(parsed)
+
+
+def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _in_words(kind: str, message: str, value: Any) -> str:
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        return "there is no such setting"
+    return f"{message[:1].lower()}{message[1:]}, found {value!r}"
+
+
+def _differences(before: Any, now: Any, place: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = sorted({*before, *now})
+        return [d for key in keys for d in _differences(before.get(key), now.get(key), f"{place}.{key}".lstrip("."))]
+    return [] if before == now else [place]
