@@ -1,4 +1,4 @@
-"""The flow is one way (DESIGN §2): a module imports only from layers to its left, and some rooms only what they must."""
+"""The flow is one way (DESIGN §2): a module imports only from layers to its left, some rooms only what they must."""
 
 from __future__ import annotations
 

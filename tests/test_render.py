@@ -128,7 +128,7 @@ def test_a_limit_below_the_prompt_is_one_sentence() -> None:
 
 
 def test_a_missing_field_and_an_unknown_template_are_one_sentence() -> None:
-    with pytest.raises(UserError, match="asks for {subreddit}"):
+    with pytest.raises(UserError, match=r"asks for \{subreddit\}"):
         renderer("tldr").prefix(Document("text"))
     with pytest.raises(UserError, match="no template 'tldrr'"):
         template_named("tldrr")

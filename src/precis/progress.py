@@ -48,7 +48,7 @@ class Progress:
         parts[0] += f" {self.unit}" if self.unit else ""
         parts += [clock(elapsed)]
         made = self.done - self._first
-        if self.total is not None and 0 < made and self.done < self.total:
+        if self.total is not None and made > 0 and self.done < self.total:
             parts += [f"{clock(elapsed / made * (self.total - self.done))} left"]
         return ", ".join(parts + ([self.note] if self.note else []))
 

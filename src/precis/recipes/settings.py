@@ -1,4 +1,4 @@
-"""Settings of a recipe: defaults from the papers, a preset, a TOML file, then single `--set a.b=c` values, in that order.
+"""Settings of a recipe: defaults from the papers, a preset, a TOML file, then `--set a.b=c` values, in that order.
 
 Unknown keys are refused with the place where they stand; the resolved copy is saved beside the results.
 """

@@ -1,0 +1,46 @@
+"""What every judge is: given groups, it returns judgements, or a `Failure` that says why there is none.
+
+A person behind the labelling page, a reward model, a prompted model behind an endpoint, ROUGE and the sandbox's
+oracle all fit. `info` names the judge and its settings; its id is how the store knows which work is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from ..records import Candidate, Failure, Group, JudgeInfo, Judgement, Score
+
+
+class Judge(Protocol):
+    """Anything that judges candidates."""
+
+    @property
+    def info(self) -> JudgeInfo: ...
+
+    def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
+        """One list of judgements a group, in the groups' order.
+
+        Every candidate of a group is named by at least one judgement or failure: silence is not allowed.
+        """
+        ...
+
+
+ScoreGroup = Callable[[Group, Sequence[Candidate]], Sequence[float]]
+
+
+def score_candidates(info: JudgeInfo, scale: str, groups: Sequence[Group], score: ScoreGroup) -> list[list[Judgement]]:
+    """Score every candidate of every group that has words; an empty one is a `Failure`, not a zero."""
+    return [list(_score_group(info, scale, group, score)) for group in groups]
+
+
+def _score_group(info: JudgeInfo, scale: str, group: Group, score: ScoreGroup) -> Iterator[Judgement]:
+    source = group.source.id
+    written = [candidate for candidate in group.candidates if not candidate.is_empty]
+    for candidate in group.candidates:
+        if candidate.is_empty:
+            yield Failure(info, source, (candidate.id,), "the candidate is empty")
+    if not written:
+        return
+    for candidate, value in zip(written, score(group, written), strict=True):
+        yield Score(info, source, candidate.id, float(value), scale)

@@ -1,0 +1,222 @@
+"""Judgements → groups to train on: the best one, pairs, rankings, the accepted ones.
+
+A tie or a failure makes no pair and no winner; each is counted in `Selection.counts`, so that a report can say
+what became of every judged group. Methods differ by which of these functions they name.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from .records import Candidate, Comparison, Failure, Group, JudgeInfo, Preference, Score
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Groups that are fit to train on, and what happened to the others.
+
+    `counts` has `groups` (given) and `kept`, and one entry a reason for what was left out: `tied`, `failed`
+    (candidates without a verdict), `contradicted`, `empty`, …
+    """
+
+    groups: tuple[Group, ...]
+    counts: Mapping[str, int]
+
+    def __str__(self) -> str:
+        rest = ", ".join(f"{count:,} {what}" for what, count in self.counts.items() if what not in ("groups", "kept"))
+        return f"{self.counts['kept']:,} of {self.counts['groups']:,} groups kept" + (f" ({rest})" if rest else "")
+
+
+def scores_of(group: Group, judge: JudgeInfo | str) -> list[float | None]:
+    """Each candidate's score by one judge (its name, or its exact settings); None where the judge gave none.
+
+    Several scores of one candidate (repeats) are averaged.
+    """
+    values: dict[str, list[float]] = {}
+    for judgement in group.judgements:
+        if isinstance(judgement, Score) and _is_by(judgement.judge, judge):
+            values.setdefault(judgement.candidate, []).append(judgement.value)
+    return [sum(found) / len(found) if (found := values.get(c.id)) else None for c in group.candidates]
+
+
+def _is_by(info: JudgeInfo, judge: JudgeInfo | str) -> bool:
+    return info.name == judge if isinstance(judge, str) else info.id == judge.id
+
+
+def best_of(groups: Iterable[Group], judge: JudgeInfo | str, *, n: int | None = None) -> Selection:
+    """Groups with the one candidate that `judge` scores highest among the first `n` (Stiennon et al. 2020, §4.3).
+
+    Of equal scores the earlier candidate is taken (counted as `tied`); candidates without a score are passed over
+    (`failed`); a group without any score is left out (`unjudged`).
+    """
+    kept: list[Group] = []
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts["groups"] += 1
+        scores = scores_of(group, judge)[:n]
+        counts["failed"] += sum(score is None for score in scores)
+        known = [score for score in scores if score is not None]
+        if not known:
+            counts["unjudged"] += 1
+            continue
+        best = max(known)
+        counts["tied"] += known.count(best) > 1
+        kept.append(_only(group, scores.index(best)))
+    return _selection(kept, counts)
+
+
+def random_of(groups: Iterable[Group], *, seed: int) -> Selection:
+    """Groups with one candidate drawn at random: what best-of-N is compared with. Empty candidates take part."""
+    kept: list[Group] = []
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts["groups"] += 1
+        if group.candidates:
+            draw = random.Random(f"{seed}/{group.source.id}").randrange(len(group.candidates))
+            kept.append(_only(group, draw))
+    return _selection(kept, counts)
+
+
+def accepted(groups: Iterable[Group], judge: JudgeInfo | str, *, at_least: float) -> Selection:
+    """Groups with the candidates whose score reaches `at_least`; groups without one are left out (`rejected`)."""
+    kept: list[Group] = []
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts["groups"] += 1
+        scores = scores_of(group, judge)
+        counts["failed"] += sum(score is None for score in scores)
+        chosen = [c for c, score in zip(group.candidates, scores) if score is not None and score >= at_least]
+        if chosen:
+            kept.append(replace(group, candidates=tuple(chosen), preferences=(), ranks=None))
+        else:
+            counts["rejected"] += 1
+    return _selection(kept, counts)
+
+
+def reference_groups(groups: Iterable[Group]) -> Selection:
+    """Groups whose candidates are the source's reference summaries: what supervised fine-tuning imitates."""
+    kept: list[Group] = []
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts["groups"] += 1
+        if group.references:
+            kept.append(replace(group, candidates=group.references, judgements=(), preferences=(), ranks=None))
+        else:
+            counts["without reference"] += 1
+    return _selection(kept, counts)
+
+
+def pairs_from_scores(
+    groups: Iterable[Group],
+    judge: JudgeInfo | str,
+    *,
+    min_gap: float = 0.0,
+    per_group: int | None = None,
+    seed: int = 0,
+) -> Selection:
+    """Groups with every pair of candidates whose scores differ by more than `min_gap`, the higher one chosen.
+
+    With `per_group`, at most that many pairs a group, drawn at random. Candidates that no pair names are dropped
+    from the group, so that nothing is computed for them.
+    """
+    kept: list[Group] = []
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts["groups"] += 1
+        scores = scores_of(group, judge)
+        counts["failed"] += sum(score is None for score in scores)
+        pairs = []
+        for (i, a), (j, b) in combinations([(k, s) for k, s in enumerate(scores) if s is not None], 2):
+            if abs(a - b) <= min_gap or group.candidates[i].text == group.candidates[j].text:
+                counts["tied"] += 1
+            else:
+                pairs.append(Preference(i, j) if a > b else Preference(j, i))
+        if per_group is not None and len(pairs) > per_group:
+            pairs = random.Random(f"{seed}/{group.source.id}").sample(pairs, per_group)
+        _keep_pairs(group, pairs, kept, counts)
+    return _selection(kept, counts)
+
+
+def pairs_from_comparisons(groups: Iterable[Group], judges: Sequence[str] = ()) -> Selection:
+    """Groups with one preference a compared pair, by majority over the judges named (all, if none are).
+
+    A tie, or as many votes one way as the other (`contradicted`), makes no pair. `weight` stays 1 whatever the
+    confidence: filtering or weighting by it did not help (Stiennon et al. 2020, appendix C).
+    """
+    kept: list[Group] = []
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts["groups"] += 1
+        place = {candidate.id: index for index, candidate in enumerate(group.candidates)}
+        votes: dict[tuple[int, int], int] = {}
+        for judgement in group.judgements:
+            if judges and judgement.judge.name not in judges:
+                continue
+            if isinstance(judgement, Failure):
+                counts["failed"] += 1
+            if not isinstance(judgement, Comparison):
+                continue
+            if judgement.a not in place or judgement.b not in place:
+                counts["candidate missing"] += 1
+            elif judgement.choice == "tie":
+                counts["tied"] += 1
+            else:
+                winner, loser = (judgement.a, judgement.b) if judgement.choice == "a" else (judgement.b, judgement.a)
+                i, j = place[winner], place[loser]
+                votes[min(i, j), max(i, j)] = votes.get((min(i, j), max(i, j)), 0) + (1 if i < j else -1)
+        counts["contradicted"] += sum(vote == 0 for vote in votes.values())
+        pairs = [Preference(i, j) if vote > 0 else Preference(j, i) for (i, j), vote in votes.items() if vote]
+        _keep_pairs(group, pairs, kept, counts)
+    return _selection(kept, counts)
+
+
+def rankings(groups: Iterable[Group], judge: JudgeInfo | str) -> Selection:
+    """Groups with dense ranks by score (0 is best, equal scores share a rank); unscored candidates are dropped.
+
+    A group whose candidates are all tied, or with fewer than two, orders nothing and is left out.
+    """
+    kept: list[Group] = []
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts["groups"] += 1
+        scores = scores_of(group, judge)
+        counts["failed"] += sum(score is None for score in scores)
+        scored = [(candidate, score) for candidate, score in zip(group.candidates, scores) if score is not None]
+        levels = sorted({score for _, score in scored}, reverse=True)
+        if len(levels) < 2:
+            counts["all tied"] += 1
+            continue
+        ranks = tuple(levels.index(score) for _, score in scored)
+        kept.append(replace(group, candidates=tuple(c for c, _ in scored), preferences=(), ranks=ranks))
+    return _selection(kept, counts)
+
+
+def _keep_pairs(group: Group, pairs: Sequence[Preference], kept: list[Group], counts: Counter[str]) -> None:
+    if not pairs:
+        counts["without pair"] += 1
+        return
+    used = sorted({index for pair in pairs for index in (pair.chosen, pair.rejected)})
+    place = {index: position for position, index in enumerate(used)}
+    counts["pairs"] += len(pairs)
+    kept.append(
+        replace(
+            group,
+            candidates=tuple(group.candidates[index] for index in used),
+            preferences=tuple(replace(p, chosen=place[p.chosen], rejected=place[p.rejected]) for p in pairs),
+            ranks=None,
+        )
+    )
+
+
+def _only(group: Group, index: int) -> Group:
+    chosen: Candidate = group.candidates[index]
+    return replace(group, candidates=(chosen,), preferences=(), ranks=None)
+
+
+def _selection(kept: Sequence[Group], counts: Counter[str]) -> Selection:
+    counted = {"groups": counts.pop("groups", 0), "kept": len(kept)}
+    return Selection(tuple(kept), {**counted, **{what: count for what, count in sorted(counts.items()) if count}})

@@ -1,0 +1,67 @@
+"""Every judge answers for every candidate: a judgement, or a failure that says why; never a silent zero."""
+
+from __future__ import annotations
+
+import pytest
+
+from precis.judges.copying import CopyingJudge
+from precis.judges.length import LengthJudge
+from precis.judges.protocol import Judge
+from precis.judges.random import RandomJudge
+from precis.judges.rouge import RougeJudge
+from precis.records import Candidate, Document, Failure, Group, Maker, Score
+
+DOCUMENT = Document("The old dog barked at the red car all night long.")
+REFERENCE = Candidate(DOCUMENT.id, "A dog barked at a car.", Maker("reference", "r"))
+
+
+def group(*texts: str, references: tuple[Candidate, ...] = (REFERENCE,)) -> Group:
+    maker = Maker("policy", "m")
+    candidates = tuple(Candidate(DOCUMENT.id, text, maker, index) for index, text in enumerate(texts))
+    return Group(DOCUMENT, candidates, references=references)
+
+
+def values(judge: Judge, *texts: str) -> list[float | None]:
+    made = judge.judge([group(*texts)])[0]
+    found = {j.candidate_ids[0]: j.value if isinstance(j, Score) else None for j in made}
+    return [found[candidate.id] for candidate in group(*texts).candidates]
+
+
+@pytest.mark.parametrize("judge", [RougeJudge(), LengthJudge(), CopyingJudge(), RandomJudge()])
+def test_every_candidate_gets_a_verdict_and_an_empty_one_a_failure(judge: Judge) -> None:
+    texts = ("A dog barked.", " \n", "A cat slept.", "")
+    (made,) = judge.judge([group(*texts)])
+    assert sorted(j.candidate_ids[0] for j in made) == sorted(c.id for c in group(*texts).candidates)
+    assert sum(isinstance(j, Failure) for j in made) == 2
+    assert all(j.judge == judge.info for j in made)
+    assert judge.judge([]) == []
+
+
+def test_rouge_by_hand() -> None:
+    """Candidate "dog barked" against "a dog barked at a car": 2 of 2 words, 2 of 6; F1 = 2·1·⅓/(1+⅓) = ½.
+
+    Bigrams: 1 of 1, 1 of 5: F1 = 2·1·⅕/(1+⅕) = ⅓. The longest common subsequence is the two words: ½.
+    """
+    assert values(RougeJudge(), "dog barked") == pytest.approx([(1 / 2 + 1 / 3 + 1 / 2) / 3])
+    assert values(RougeJudge(types=("rouge2",)), "dog barked") == pytest.approx([1 / 3])
+
+
+def test_rouge_without_a_reference_is_a_failure() -> None:
+    (made,) = RougeJudge().judge([group("a dog", "a cat", references=())])
+    assert [type(j) for j in made] == [Failure, Failure]
+
+
+def test_length_and_copying_by_hand() -> None:
+    assert values(LengthJudge(), "one two three", "one") == [3, 1]
+    assert values(LengthJudge(sign=-1), "one two three") == [-3]
+    # Bigrams (the old) (old dog) (dog slept): two of three stand in the document, in order.
+    assert values(CopyingJudge(), "the old dog slept", "dog", "cat") == pytest.approx([2 / 3, 1, 0])
+
+
+def test_random_depends_on_seed_and_candidate_only() -> None:
+    first, second = values(RandomJudge(1), "a", "b")
+    assert [second, first] == values(RandomJudge(1), "b", "a") or first != second
+    assert values(RandomJudge(1), "a") == values(RandomJudge(1), "a") != values(RandomJudge(2), "a")
+    many = [values(RandomJudge(3), f"text {i}")[0] for i in range(400)]
+    assert 0.45 < sum(value for value in many if value is not None) / 400 < 0.55
+    assert RandomJudge(1).info.id != RandomJudge(2).info.id
