@@ -1,0 +1,5 @@
+"""`python -m precis` is `precis`."""
+
+from .cli import main
+
+main()
