@@ -1,0 +1,4 @@
+"""What a summarizer is worth: text metrics, win rates, agreement, calibration, best-of-N, each with its interval and n.
+
+Start at `systems.evaluate_systems`. Statistics are by document throughout (`statistics`).
+"""

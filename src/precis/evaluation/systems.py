@@ -1,0 +1,223 @@
+"""Systems side by side on the same documents: text metrics, win rates, differences, and the rows behind each number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..records import Candidate, Document, Judgement
+from ..textmetrics import ROUGE_TYPES, rouge_reads
+from .measure import STATISTICS, add_bertscore, by_document, document_means, measure
+from .plain import to_plain, write_json, write_jsonl
+from .statistics import RESAMPLES, Difference, Estimate, mean_estimates, paired_differences
+from .winrates import Verdicts, WinRate, judgements_by_judge, verdicts_between, win_rate
+
+Floats = NDArray[np.float64]
+
+REFERENCE = "reference"
+UNEQUAL = 1.25  # from this ratio of mean lengths on, a win rate comes with a warning
+
+
+@dataclass(frozen=True)
+class SystemResult:
+    """One row of the table.
+
+    `documents` have at least one candidate, `missing` have none; `empty` and `unfinished` count candidates.
+    """
+
+    name: str
+    documents: int
+    missing: int
+    candidates: int
+    empty: int
+    unfinished: int
+    metrics: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate_systems` found; its sources are `outputs` (a row a candidate) and `verdicts` (a row a verdict)."""
+
+    systems: tuple[SystemResult, ...]
+    win_rates: tuple[WinRate, ...]
+    differences: tuple[Difference, ...]
+    warnings: tuple[str, ...]
+    settings: Mapping[str, Any]
+    outputs: tuple[Mapping[str, Any], ...]
+    verdicts: tuple[Mapping[str, Any], ...]
+
+
+def evaluate_systems(
+    documents: Sequence[Document],
+    references: Mapping[str, Sequence[Candidate]],
+    systems: Mapping[str, Sequence[Candidate]],
+    *,
+    judgements: Sequence[Judgement] = (),
+    against: Sequence[str] = (REFERENCE,),
+    baseline: str | None = None,
+    training_judges: Sequence[str] = (),
+    over: Literal["mean", "max"] = "mean",
+    tokenizer: Literal["rouge-score", "unicode", "character"] = "rouge-score",
+    encoder: Path | str | None = None,
+    encoder_layer: int | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure each of `systems` (name → its candidates) on `documents`.
+
+    `references` are by document id; a candidate that is itself a reference is scored against the others. Where a
+    system has several candidates of a document, the document's value is their mean. `judgements` give win rates
+    of each system against each name in `against` (another system, or "reference"), by judge; `training_judges`
+    are the judges that the systems were trained or chosen by, which may not be the only ones. With `baseline`,
+    every other system's metrics are compared with it, paired by document. `encoder` adds BERTScore.
+    """
+    if not documents:
+        raise UserError("there is no document to evaluate on")
+    if not systems:
+        raise UserError("there is no system to evaluate")
+    if repeated := len(documents) - len({document.id for document in documents}):
+        raise UserError(f"{repeated} documents appear twice; evaluate each text once")
+    for name in (*against, *([baseline] if baseline else [])):
+        if name != REFERENCE and name not in systems:
+            raise UserError(f"no system is called {name!r}; there are {', '.join(systems)}")
+    texts = {name: by_document(name, own, documents) for name, own in systems.items()}
+    rows = measure(documents, references, texts, over=over, tokenizer=tokenizer)
+    if encoder is not None:
+        add_bertscore(rows, references, encoder, encoder_layer, over)
+    metrics = [*ROUGE_TYPES, *(["bertscore"] if encoder is not None else []), *STATISTICS]
+    values = {name: document_means(rows, name, documents, metrics) for name in systems}
+    # All systems in one call: the same resamples, drawn once.
+    estimates = mean_estimates(
+        np.concatenate([values[name] for name in systems], axis=1), resamples=resamples, seed=seed
+    )
+    results = tuple(
+        _result(name, texts[name], dict(zip(metrics, estimates[len(metrics) * place :])), len(documents))
+        for place, name in enumerate(systems)
+    )
+    others = [name for name in systems if baseline and name != baseline]
+    differences = (
+        paired_differences(
+            np.concatenate([values[name] for name in others], axis=1),
+            np.concatenate([values[baseline] for _ in others], axis=1),
+            [(metric, name, baseline) for name in others for metric in metrics],
+            resamples=resamples,
+            seed=seed,
+        )
+        if baseline and others
+        else []
+    )
+    sides = {REFERENCE: {document.id: list(references.get(document.id, ())) for document in documents}} | texts
+    rates, verdicts = _win_rates(systems, against, sides, judgements, resamples=resamples, seed=seed)
+    settings = {
+        "rouge": f"F1{', stemmed' if tokenizer == 'rouge-score' else ''}, {over} over references, words as {tokenizer}",
+        "documents": len(documents),
+        "references": sorted({len(references.get(document.id, ())) for document in documents}),
+        "resamples": resamples,
+        "seed": seed,
+        "encoder": Path(encoder).name if encoder is not None else None,
+    }
+    warnings = _warnings(documents, references, results, rates, training_judges, tokenizer)
+    return Evaluation(
+        results, tuple(rates), tuple(differences), tuple(warnings), settings, tuple(rows), tuple(verdicts)
+    )
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
+    """`evaluation.json` beside `outputs.jsonl` (a row a candidate) and `verdicts.jsonl` (a row a verdict)."""
+    write_jsonl(folder / "outputs.jsonl", evaluation.outputs)
+    write_jsonl(folder / "verdicts.jsonl", evaluation.verdicts)
+    content = {name: value for name, value in to_plain(evaluation).items() if name not in ("outputs", "verdicts")}
+    return write_json(folder / "evaluation.json", content)
+
+
+def _result(
+    name: str, texts: Mapping[str, Sequence[Candidate]], metrics: Mapping[str, Estimate], total: int
+) -> SystemResult:
+    candidates = [candidate for own in texts.values() for candidate in own]
+    covered = sum(bool(own) for own in texts.values())
+    return SystemResult(
+        name=name,
+        documents=covered,
+        missing=total - covered,
+        candidates=len(candidates),
+        empty=sum(candidate.is_empty for candidate in candidates),
+        unfinished=sum(not candidate.finished for candidate in candidates),
+        metrics=metrics,
+    )
+
+
+def _win_rates(
+    systems: Mapping[str, Sequence[Candidate]],
+    against: Sequence[str],
+    sides: Mapping[str, Mapping[str, Sequence[Candidate]]],
+    judgements: Sequence[Judgement],
+    *,
+    resamples: int,
+    seed: int,
+) -> tuple[list[WinRate], list[dict[str, Any]]]:
+    rates: list[WinRate] = []
+    rows: list[dict[str, Any]] = []
+    for judge, own in judgements_by_judge(judgements).items():
+        for other in against:
+            for system in systems:
+                if system == other:
+                    continue
+                found: Verdicts = verdicts_between(own, sides[system], sides[other])
+                if len(found.verdicts) == found.identical and not found.failures:
+                    continue  # this judge was not asked about these two
+                rates.append(win_rate(found, system=system, against=other, judge=judge, resamples=resamples, seed=seed))
+                rows += [{"judge": judge, "system": system, "against": other, **asdict(v)} for v in found.verdicts]
+    return rates, rows
+
+
+def _warnings(
+    documents: Sequence[Document],
+    references: Mapping[str, Sequence[Candidate]],
+    results: Sequence[SystemResult],
+    rates: Sequence[WinRate],
+    training_judges: Sequence[str],
+    tokenizer: str,
+) -> list[str]:
+    """What a reader must know before believing the tables."""
+    found = []
+    if bare := sum(not references.get(document.id) for document in documents):
+        found.append(f"{bare} of {len(documents)} documents have no reference summary and take no part in ROUGE.")
+    blind = sum(not rouge_reads(r.text) for document in documents for r in references.get(document.id, ()))
+    if blind and tokenizer == "rouge-score":
+        found.append(f"ROUGE sees no word in {blind} references: for other scripts than Latin use tokenizer 'unicode'.")
+    for result in results:
+        if result.missing:
+            found.append(f"{result.name} has no summary of {result.missing} documents; its means are of the others.")
+        if result.empty:
+            found.append(f"{result.empty} of {result.candidates} summaries of {result.name} are empty.")
+        if result.unfinished:
+            found.append(f"{result.unfinished} of {result.candidates} summaries of {result.name} hit the length limit.")
+    for judge, against in dict.fromkeys((rate.judge, rate.against) for rate in rates):
+        own = [rate for rate in rates if (rate.judge, rate.against) == (judge, against)]
+        if failures := sum(rate.failures for rate in own):
+            found.append(f"{judge}, against {against}: {failures} failures of the judge, left out.")
+        if unjudged := max(rate.unjudged for rate in own):
+            found.append(f"{judge}, against {against}: up to {unjudged} documents of a system were not judged.")
+    apart = [
+        rate
+        for rate in rates
+        if rate.words and rate.words_against and not 1 / UNEQUAL < rate.words / rate.words_against < UNEQUAL
+    ]
+    if apart:
+        found.append(
+            f"Mean lengths differ by a factor of {UNEQUAL} or more in {len(apart)} of {len(rates)} win rates: "
+            "read them at equal length."
+        )
+    judges = {rate.judge for rate in rates}
+    if judges and judges <= set(training_judges):
+        found.append(
+            f"The only judge ({', '.join(sorted(judges))}) also trained or chose a system: its win rates say how well "
+            "that was optimized, not how good the summaries are."
+        )
+    return found
