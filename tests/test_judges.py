@@ -59,8 +59,6 @@ def test_length_and_copying_by_hand() -> None:
 
 
 def test_random_depends_on_seed_and_candidate_only() -> None:
-    first, second = values(RandomJudge(1), "a", "b")
-    assert [second, first] == values(RandomJudge(1), "b", "a") or first != second
     assert values(RandomJudge(1), "a") == values(RandomJudge(1), "a") != values(RandomJudge(2), "a")
     many = [values(RandomJudge(3), f"text {i}")[0] for i in range(400)]
     assert 0.45 < sum(value for value in many if value is not None) / 400 < 0.55

@@ -1,0 +1,89 @@
+"""A reward model as a judge (Stiennon et al. 2020, §3.4): it reads source and summary, and returns one number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..logprobs import sequence_logprobs
+from ..records import Failure, Group, JudgeInfo, Judgement, Score
+from ..render import Renderer, TokenGroup
+
+if TYPE_CHECKING:
+    from ..models import RewardModel
+
+# Tokens of one forward pass, each source counted once.
+TOKENS_PER_BATCH = 16384
+
+
+class RewardJudge:
+    """Scores in the reward model's own unit, shifted so that reference summaries average 0.
+
+    All candidates of a source share its computation. An empty candidate is a `Failure`: its reward is a number,
+    but not one of a summary. `name` is the model's fingerprint, which names the judge in the store.
+    """
+
+    def __init__(self, model: RewardModel, renderer: Renderer, *, pad_id: int, name: str):
+        self.model, self.renderer, self.pad_id, self.name = model, renderer, pad_id, name
+
+    @cached_property
+    def info(self) -> JudgeInfo:
+        return JudgeInfo("reward", {"model": self.name, "prompt": self.renderer.prompt_hash})
+
+    def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
+        found: list[list[Judgement]] = [
+            [
+                Failure(self.info, group.source.id, (candidate.id,), "the candidate is empty")
+                for candidate in group.candidates
+                if candidate.is_empty
+            ]
+            for group in groups
+        ]
+        written = [[candidate for candidate in group.candidates if not candidate.is_empty] for group in groups]
+        places = [place for place, own in enumerate(written) if own]
+        tokens = [
+            TokenGroup(
+                groups[place].source.id,
+                self.renderer.prefix(groups[place].source).ids,
+                tuple(self.renderer.continuation(candidate) for candidate in written[place]),
+            )
+            for place in places
+        ]
+        for place, values in zip(places, self.rewards(tokens), strict=True):
+            source = groups[place].source.id
+            for candidate, value in zip(written[place], values, strict=True):
+                found[place].append(Score(self.info, source, candidate.id, value, "reward"))
+        return found
+
+    def rewards(self, groups: Sequence[TokenGroup]) -> list[list[float]]:
+        """The reward of every continuation, group by group."""
+        values: list[list[float]] = [[] for _ in groups]
+        training = self.model.training
+        self.model.eval()
+        with torch.no_grad():
+            for batch in _batches(groups):
+                scored = sequence_logprobs(self.model, [groups[place] for place in batch], pad_id=self.pad_id)
+                assert scored.rewards_BK is not None  # a reward model always has them
+                for row, place in enumerate(batch):
+                    count = len(groups[place].continuations)
+                    values[place] = [float(value) for value in scored.rewards_BK[row, :count].float()]
+        self.model.train(training)
+        return values
+
+
+def _batches(groups: Sequence[TokenGroup]) -> Iterator[list[int]]:
+    """Places of groups of like length, within the token budget; a group alone may exceed it."""
+    sizes = [len(group.prefix_ids) + sum(map(len, group.continuations)) for group in groups]
+    batch: list[int] = []
+    total = 0
+    for place in sorted(range(len(groups)), key=lambda place: sizes[place]):
+        if batch and total + sizes[place] > TOKENS_PER_BATCH:
+            yield batch
+            batch, total = [], 0
+        batch.append(place)
+        total += sizes[place]
+    if batch:
+        yield batch
