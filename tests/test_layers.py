@@ -14,7 +14,7 @@ LAYERS = [
     {"errors"},
     {"records", "progress"},
     {"textmetrics"},
-    {"store", "migrations", "data", "render", "sandbox"},
+    {"store", "data", "render", "sandbox"},
     {"models"},
     {"logprobs"},
     {"sampling", "judges"},
@@ -27,7 +27,7 @@ LAYERS = [
     {"cli"},
 ]
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
-ONE_PACKAGE = {frozenset({"store", "migrations"}), frozenset({"data", "store"})}
+ONE_PACKAGE = {frozenset({"data", "store"})}
 # What training code must not load, so that it runs on a bare GPU box (DESIGN §11).
 NOT_IN_TRAINING = {"pydantic", "sqlalchemy", "jinja2", "typer", "fastapi"}
 TRAINING_ROOMS = {"records", "errors", "progress", "render", "models", "logprobs", "objectives", "training"}

@@ -73,7 +73,8 @@ class Document:
 
     def __post_init__(self) -> None:
         check_text(self.text, "document")
-        check_text(self.title, "title", allow_empty=True)
+        for name in ("title", "key", "dataset", "split"):
+            check_text(getattr(self, name), name, allow_empty=True)
 
     @cached_property
     def id(self) -> str:
@@ -129,6 +130,9 @@ class Candidate:
 
     def __post_init__(self) -> None:
         check_text(self.text, "candidate", allow_empty=True)
+        for name in ("source_id", "tokenizer", "parent", "critique"):
+            if getattr(self, name) is not None:
+                check_text(getattr(self, name), name)
 
     @cached_property
     def id(self) -> str:

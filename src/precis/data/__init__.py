@@ -1,0 +1,14 @@
+"""Files and records: `read` and `write` know each format, `import_into` and `export_from` join them to the store.
+
+for record in read("dialogsum", "dialogsum/train.jsonl"): ...
+write("csv", "documents.csv", records)
+print(import_into(store, "jsonl", "posts.jsonl", columns={"document": "body"}, skip_bad=Path("bad.jsonl")))
+"""
+
+from .importing import ImportReport, export_from, import_into
+from .reading import KINDS, read
+from .rows import Record
+from .table import parse_columns
+from .writing import WRITERS, write
+
+__all__ = ["KINDS", "WRITERS", "ImportReport", "Record", "export_from", "import_into", "parse_columns", "read", "write"]

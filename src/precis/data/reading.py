@@ -1,0 +1,135 @@
+"""`read`: a file or folder of any kind as records, one bad row at a time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from ..errors import BadInput, UserError
+from ..records import Document
+from . import dialogsum, docstrings, native, openai, pairs, table, trl
+from .arrow_rows import arrow_rows, dataset_files, parquet_rows
+from .csv_rows import csv_rows
+from .files import dataset_of, files_at, split_of
+from .json_rows import json_rows
+from .rows import Bad, Fields, Record, Rejects, Row
+
+Parse = Callable[[Fields], Iterable[Record]]
+RowsOf = Callable[[Path], Iterator[Row | Bad]]
+
+TABLES: dict[str, RowsOf] = {"jsonl": json_rows, "csv": csv_rows, "parquet": parquet_rows, "hf": arrow_rows}
+KINDS = (*TABLES, "precis", "dialogsum", *pairs.NAMES, "openai", "trl", "docstrings")
+_BY_SUFFIX: dict[str, RowsOf] = {
+    ".jsonl": json_rows,
+    ".ndjson": json_rows,
+    ".json": json_rows,
+    ".csv": csv_rows,
+    ".tsv": csv_rows,
+    ".parquet": parquet_rows,
+}
+_SUFFIXES = {"jsonl": {".jsonl", ".ndjson"}, "csv": {".csv", ".tsv"}, "parquet": {".parquet"}}
+
+
+def read(
+    kind: str,
+    path: Path | str,
+    *,
+    columns: table.Columns | None = None,
+    dataset: str | None = None,
+    split: str | None = None,
+    skip_bad: Path | None = None,
+    counts: Counter[str] | None = None,
+) -> Iterator[Record]:
+    """The records in a file, or in all of a folder's files of this kind: each row's document before its candidates.
+
+    `kind` is one of `KINDS`. The data sets' own kinds read JSONL, a JSON list, CSV, Parquet and `datasets` folders.
+    `columns` gives the roles of a table's columns (see `table`). `dataset` and `split` overrule what rows, file names
+    (`dev.jsonl` is split "valid") and folders say. `counts` receives "rows", "bad rows" and what was dropped and why.
+
+    A bad row raises `BadInput` with file, line and field, or is set aside in the JSONL file `skip_bad`. What spoils a
+    file as a whole (missing, truncated, empty, not what its kind says) raises `BadInput` or `UserError` in any case.
+    """
+    if kind not in KINDS:
+        raise UserError(f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}")
+    table.check_columns(columns or {})
+    if columns and kind not in TABLES:
+        raise UserError(f"columns can be named for {', '.join(TABLES)}; {kind} has its own")
+    counts = Counter() if counts is None else counts
+    if kind == "docstrings":
+        return docstrings.read(str(path), dataset=dataset or kind, split=split, counts=counts)
+    path = Path(path)
+    files = _files(kind, path)
+    if split is not None and len(found := sorted({part for _, part, _ in files if part})) > 1:
+        raise UserError(f"{path} holds the splits {', '.join(found)}; name one of its files, or leave out the split")
+    name = dataset if dataset is not None else dataset_of(path) if kind in (*TABLES, "trl") else kind
+    rejects = Rejects(skip_bad, path)
+    sources = [
+        (file, rows_of, _parser(kind, columns or {}, name, part if split is None else split, dataset, split))
+        for file, part, rows_of in files
+    ]
+    return _records(kind, sources, rejects, counts)
+
+
+def _files(kind: str, path: Path) -> list[tuple[Path, str, RowsOf]]:
+    """Every file to read, the split that it tells, and how its rows are read."""
+    saved = path.is_dir() and any((path / name).is_file() for name in ("state.json", "dataset_dict.json"))
+    if kind == "hf" or (saved and kind not in TABLES):
+        files = dataset_files(path)
+        return [(file, part, parquet_rows if file.suffix == ".parquet" else arrow_rows) for file, part in files]
+    found = files_at(path, _SUFFIXES.get(kind, set(_BY_SUFFIX)))
+    rows_of = TABLES.get(kind)
+    return [(file, split_of(file), rows_of or _BY_SUFFIX.get(file.suffix.lower(), json_rows)) for file in found]
+
+
+def _parser(kind: str, columns: table.Columns, name: str, part: str, dataset: str | None, split: str | None) -> Parse:
+    """How a row of `kind` becomes records; `name` and `part` hold where neither the caller nor the row says better."""
+    if kind in TABLES:
+        fixed = frozenset(role for role, said in (("dataset", dataset), ("split", split)) if said is not None)
+        parse = partial(table.parse, dataset=name, split=part, columns=columns, fixed=fixed)
+        return (lambda fields: parse(table.unpack_cells(fields, columns))) if kind == "csv" else parse
+    if kind in pairs.NAMES:
+        return lambda fields: pairs.parse(kind, fields, name, part)
+    if kind == "dialogsum":
+        return lambda fields: dialogsum.parse(fields, name, part)
+    if kind == "openai":
+        return lambda fields: openai.parse(fields, dataset or "", split or "")
+    if kind == "trl":
+        return lambda fields: trl.parse(fields, name, part)
+    return native.parse
+
+
+def _records(
+    kind: str, sources: list[tuple[Path, RowsOf, Parse]], rejects: Rejects, counts: Counter[str]
+) -> Iterator[Record]:
+    text_of_key: dict[tuple[str, str, str], str] = {}
+    for file, rows_of, parse in sources:
+        empty = True
+        for row in rows_of(file):
+            empty = False
+            counts["rows"] += 1
+            if isinstance(row, Bad):
+                rejects.add(row.error, row.raw)
+                counts["bad rows"] += 1
+                continue
+            try:
+                records = list(parse(row.fields))
+                if kind != "precis":
+                    _one_text_a_key(records, text_of_key)
+            except (BadInput, RecursionError) as error:
+                wrong = error if isinstance(error, BadInput) else BadInput("nested too deeply")
+                rejects.add(wrong.at(path=file, line=row.line), row.fields)
+                counts["bad rows"] += 1
+            else:
+                yield from records
+        if empty:
+            raise BadInput("there are no rows in it", path=file)
+
+
+def _one_text_a_key(records: list[Record], text_of_key: dict[tuple[str, str, str], str]) -> None:
+    for record in records:
+        if isinstance(record, Document) and record.key:
+            place = (record.dataset, record.split, record.key)
+            if text_of_key.setdefault(place, record.id) != record.id:
+                raise BadInput(f"the id {record.key!r} stands for another document in an earlier row", field="id")
