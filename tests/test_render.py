@@ -70,6 +70,12 @@ def test_decode_gives_back_what_was_encoded(summary: str) -> None:
     assert plain.decode(plain.continuation(summary)) == summary.strip()
 
 
+def test_a_sampled_nul_does_not_reach_the_text() -> None:
+    plain = renderer()
+    nul = TOKENIZER.convert_tokens_to_ids("Ā")  # the byte 0 in the byte-level alphabet
+    assert plain.decode((nul, *plain.continuation("cat"))) == "\N{REPLACEMENT CHARACTER} cat"
+
+
 def test_sampled_ids_are_kept_only_under_their_own_tokenizer() -> None:
     plain = renderer()
     maker = Maker("policy", "m")

@@ -195,7 +195,9 @@ class Renderer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of sampled ids, without special tokens and outer white space."""
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+        text = str(self.tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+        # Tokenizers over bytes can spell NUL, which no database text holds; the ids keep what was sampled.
+        return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
     def save(self, folder: Path) -> None:
         """Leave the template beside the model, so that later commands render as training did."""
