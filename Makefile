@@ -25,7 +25,7 @@ lint: $(VENV)/.installed-dev
 	$(bin)/mypy
 
 docs: $(VENV)/.installed-dev
-	$(bin)/python -m docs.generate
+	$(bin)/python docs/generate.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "precis needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'

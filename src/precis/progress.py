@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 
 PLAIN_EVERY_SECONDS = 15.0
+PLAIN_FROM_SECONDS = 5.0
 
 
 class Progress:
@@ -30,7 +31,8 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.done > self._first or kind is None:
+        # What took no time needs no line in a log; a terminal's live line must be ended.
+        if self._live or time.monotonic() - self._start >= PLAIN_FROM_SECONDS:
             self._say(final=True)
 
     def advance(self, count: int = 1, note: str = "") -> None:

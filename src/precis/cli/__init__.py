@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from ..errors import UserError
-from . import data
+from . import data, models, run, work
 from .app import run_guarded
 
 # Older releases of typer take their errors from click, newer ones have their own: both stand in this line of descent.
@@ -28,6 +28,15 @@ app = typer.Typer(
 app.command("import")(data.import_command)
 app.command("export")(data.export_command)
 app.command("stats")(data.stats_command)
+app.command("init-model")(models.init_model_command)
+app.command("sample")(work.sample_command)
+app.command("judge")(work.judge_command)
+app.add_typer(models.train_app, name="train")
+app.command("run")(run.run_command)
+app.command("evaluate")(work.evaluate_command)
+app.command("report")(work.report_command)
+app.command("summarize")(work.summarize_command)
+app.command("quickstart")(run.quickstart_command)
 
 
 @app.callback()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ..errors import UserError
 
@@ -25,6 +25,7 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=Settings)
+T = TypeVar("T")
 
 
 def presets(recipe: str) -> list[str]:
@@ -46,8 +47,20 @@ def load_settings(
         values = _merge(values, _read_toml(config))
     for override in overrides:
         values = _merge(values, _parse_override(override))
+    return _validated(TypeAdapter(kind), values)
+
+
+def parse_settings(kind: TypeAdapter[T], overrides: Sequence[str]) -> T:
+    """Settings from `key=value` texts alone."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        values = _merge(values, _parse_override(override))
+    return _validated(kind, values)
+
+
+def _validated(kind: TypeAdapter[T], values: dict[str, Any]) -> T:
     try:
-        return kind.model_validate(values)
+        return kind.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -1,0 +1,59 @@
+"""`precis run`: a whole recipe, from documents to report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import UserError
+from .app import JsonOption, emit, say
+
+RECIPES = ("human-feedback",)
+
+
+def run_command(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Which recipe: human-feedback.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Workspace folder; running again continues what it holds.")],
+    preset: Annotated[str | None, typer.Option("--preset", help="Settings that ship with precis.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file of settings, over the preset's.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting, over everything else.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="The same as --set seed=N.")] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="Another place for the store than the workspace.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a recipe: data, training, candidates, judgements, evaluation and report. Killed, it resumes."""
+    if recipe not in RECIPES:
+        raise UserError(f"there is no recipe {recipe!r}; there is {', '.join(RECIPES)}")
+    from ..recipes import human_feedback
+    from ..recipes.settings import load_settings
+
+    given = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
+    settings = load_settings(human_feedback.HumanFeedback, recipe, preset=preset, config=config, overrides=given)
+    report = human_feedback.run(settings, out, store=store, command=shlex.join(["precis", *sys.argv[1:]]))
+    say(f"The report is {report}")
+    emit({"report": str(report), "json": str(report.with_suffix(".json"))}, as_json)
+
+
+def quickstart_command(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")] = Path("precis-demo"),
+    seed: Annotated[int, typer.Option("--seed")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn from comparisons in the sandbox, offline, in minutes: from documents to report.html."""
+    from ..recipes import human_feedback
+    from ..recipes.settings import load_settings
+
+    settings = load_settings(
+        human_feedback.HumanFeedback, "human-feedback", preset="sandbox", overrides=[f"seed={seed}"]
+    )
+    report = human_feedback.run(settings, out, command=shlex.join(["precis", "quickstart", "--out", str(out)]))
+    say(f"The report is {report.resolve()}; open it in a browser.")
+    emit({"report": str(report), "json": str(report.with_suffix(".json"))}, as_json)

@@ -1,0 +1,240 @@
+"""`precis sample`, `judge`, `evaluate`, `report`, `summarize`: candidates, judgements, numbers, summaries."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UserError
+from .app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption, emit, existing, open_store, say, show_table
+
+DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only this data set's documents.")]
+SplitOption = Annotated[str | None, typer.Option("--split", help="Only this split.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", help="Only the first so many documents.")]
+TemplateOption = Annotated[str | None, typer.Option("--template", help="A template's name, or text with {document}.")]
+JUDGES = ("rouge", "length", "copying", "random", "oracle", "comparer", "reward")
+
+
+def sample_command(
+    policy: Annotated[str, typer.Option("--policy", help="Folder or hub name of the model that writes.")],
+    k: Annotated[int, typer.Option("--k", min=1, help="Candidates a document.")] = 1,
+    decoding: Annotated[str, typer.Option("--decoding", help="greedy, temperature, top-p or beam.")] = "temperature",
+    temperature: Annotated[float, typer.Option("--temperature")] = 0.7,
+    top_p: Annotated[float, typer.Option("--top-p")] = 1.0,
+    beams: Annotated[int, typer.Option("--beams", help="Width of beam search.")] = 4,
+    length_penalty: Annotated[float, typer.Option("--length-penalty", help="Of beam search.")] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens")] = 64,
+    min_new_tokens: Annotated[int, typer.Option("--min-new-tokens")] = 0,
+    no_repeat_ngram_size: Annotated[int, typer.Option("--no-repeat-ngram-size")] = 0,
+    template: Annotated[
+        str | None, typer.Option("--template", help="A template's name, or text with {document}.")
+    ] = None,
+    max_prefix_tokens: Annotated[int | None, typer.Option("--max-prefix-tokens")] = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    limit: LimitOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write K candidates of every document into the store. Killed, it goes on where it was."""
+    from ..recipes.steps import StartSettings, load_writer
+    from ..sampling.decoding import Decoding
+    from ..sampling.run import sample
+
+    if decoding not in ("greedy", "temperature", "top-p", "beam"):
+        raise UserError(f"there is no decoding {decoding!r}; there are greedy, temperature, top-p and beam")
+    how = Decoding(
+        decoding,  # type: ignore[arg-type]
+        temperature=temperature,
+        top_p=top_p if decoding == "top-p" else 1.0,
+        num_beams=beams if decoding == "beam" else 1,
+        length_penalty=length_penalty,
+        max_new_tokens=max_new_tokens,
+        min_new_tokens=min_new_tokens,
+        no_repeat_ngram_size=no_repeat_ngram_size,
+    )
+    with open_store(store) as opened:
+        documents = opened.documents(dataset, split, limit)
+        if not documents:
+            raise UserError(f"the store {store} holds no such documents; import some first")
+        writer = load_writer(policy, StartSettings(template=template, max_prefix_tokens=max_prefix_tokens))
+        done = sample(opened, writer.policy, writer.renderer, documents, k=k, decoding=how, seed=seed)
+    say(
+        f"{done.written:,} candidates of {done.documents:,} documents written ({done.empty:,} empty, "
+        f"{done.unfinished:,} cut by the length limit), {done.known:,} known; {done.cut_documents:,} documents cut; "
+        f"{done.tokens_per_second:,.0f} tokens/s"
+        + (f"; documents were not shared: {done.reason}" if done.reason else "")
+    )
+    emit({"maker": done.maker.id, **{name: getattr(done, name) for name in _SAMPLED}}, as_json)
+
+
+_SAMPLED = ("documents", "known", "written", "empty", "unfinished", "cut_documents", "tokens", "seconds", "engine")
+
+
+def judge_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(JUDGES))],
+    reward_model: Annotated[Path | None, typer.Option("--reward-model", help="For reward: the model's folder.")] = None,
+    pairs_per_group: Annotated[int, typer.Option("--pairs", help="For comparer: pairs a document.")] = 6,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    limit: LimitOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Have a judge judge the store's candidates. What it judged before is not judged again."""
+    from ..judges.run import run_judge
+
+    judge = _judge(name, reward_model, pairs_per_group, seed)
+    with open_store(store) as opened:
+        groups = [group for group in opened.groups(dataset, split, limit) if group.candidates]
+        if not groups:
+            raise UserError(f"the store {store} holds no candidates of such documents; sample or import some first")
+        done = run_judge(opened, judge, groups)
+    say(str(done))
+    emit({"judge": judge.info.id, **vars(done)}, as_json)
+
+
+def _judge(name: str, reward_model: Path | None, pairs: int, seed: int) -> Any:
+    if name == "reward":
+        from ..recipes.steps import load_reward_judge
+
+        if reward_model is None:
+            raise UserError("the reward judge needs its model: --reward-model FOLDER")
+        return load_reward_judge(existing(reward_model, "reward model"))
+    from ..judges.comparer import ComparerJudge
+    from ..judges.copying import CopyingJudge
+    from ..judges.length import LengthJudge
+    from ..judges.oracle import OracleJudge
+    from ..judges.random import RandomJudge
+    from ..judges.rouge import RougeJudge
+
+    makers: dict[str, Any] = {
+        "rouge": RougeJudge,
+        "length": LengthJudge,
+        "copying": CopyingJudge,
+        "random": lambda: RandomJudge(seed),
+        "oracle": OracleJudge,
+        "comparer": lambda: ComparerJudge(pairs_per_group=pairs, seed=seed),
+    }
+    if name not in makers:
+        raise UserError(f"there is no judge {name!r}; there are {', '.join(JUDGES)}")
+    return makers[name]()
+
+
+def evaluate_command(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for evaluation.json and the rows behind it.")],
+    against: Annotated[str | None, typer.Option("--against", help="Maker's id to compare the others with.")] = None,
+    encoder: Annotated[Path | None, typer.Option("--encoder", help="Folder of an encoder, for BERTScore.")] = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = None,
+    limit: LimitOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure every maker in the store side by side: ROUGE, length, copying, and win rates by every judge."""
+    from ..evaluation.plain import to_plain
+    from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
+
+    with open_store(store) as opened:
+        documents = opened.documents(dataset, split, limit)
+        ids = [document.id for document in documents]
+        references = opened.references(ids)
+        systems: dict[str, list[Any]] = {}
+        for candidate in opened.candidates(ids):
+            if candidate.maker.role != "reference":
+                label = f"{candidate.maker.name} {candidate.maker.id}"
+                systems.setdefault(label, []).append(candidate)
+        judgements = opened.judgements(source_ids=ids)
+    chosen = next((label for label in systems if against and label.endswith(against)), None)
+    if against and chosen is None:
+        raise UserError(f"no maker has the id {against!r}; there are {', '.join(systems) or 'none'}")
+    evaluation = evaluate_systems(
+        documents,
+        references,
+        systems,
+        judgements=judgements,
+        against=[chosen] if chosen else [REFERENCE],
+        baseline=chosen,
+        encoder=encoder,
+        seed=seed,
+    )
+    write_evaluation(evaluation, out)
+    shown = ("rouge1", "rouge2", "rougeL", "words")
+    rows = [[s.name, *(_short(s.metrics[name], name) for name in shown), str(s.documents)] for s in evaluation.systems]
+    show_table(evaluation.settings["rouge"], ["system", *shown, "documents"], rows)
+    for rate in evaluation.win_rates:
+        say(f"{rate.system} against {rate.against}, by {rate.judge}: win rate {rate.win_rate}")
+        say(f"  at equal length {rate.length_controlled}")
+    for warning in evaluation.warnings:
+        say(f"note: {warning}")
+    emit({k: v for k, v in to_plain(evaluation).items() if k not in ("outputs", "verdicts")}, as_json)
+
+
+def _short(estimate: Any, name: str) -> str:
+    scale = 1 if name == "words" else 100
+    if estimate.value is None:
+        return "–"
+    interval = f" [{scale * estimate.low:.1f}, {scale * estimate.high:.1f}]" if estimate.low is not None else ""
+    return f"{scale * estimate.value:.1f}{interval}"
+
+
+def report_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, with report.json.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make report.html again from a run's report.json."""
+    from ..report.write import read_report, write_report
+
+    html, json_file = write_report(read_report(existing(run / "report.json", "report")), run)
+    say(f"The report is {html}")
+    emit({"report": str(html), "json": str(json_file)}, as_json)
+
+
+def summarize_command(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Text file to summarize; - reads standard input.")],
+    model: Annotated[str, typer.Option("--model", help="Folder or hub name of the policy.")],
+    best_of: Annotated[int, typer.Option("--best-of", min=1, help="Write so many and keep the best.")] = 1,
+    reward_model: Annotated[Path | None, typer.Option("--reward-model", help="Model that chooses.")] = None,
+    temperature: Annotated[float, typer.Option("--temperature", help="Of the candidates, with --best-of.")] = 0.7,
+    max_new_tokens: Annotated[int, typer.Option("--max-new-tokens")] = 64,
+    template: TemplateOption = None,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Summarize one text: greedily, or as the best of N by a reward model."""
+    if (best_of > 1) != (reward_model is not None):
+        raise UserError("--best-of N and --reward-model DIR go together")
+    from ..recipes.summarize import summarize
+
+    summary = summarize(
+        _text_of(file),
+        model,
+        best_of=best_of,
+        reward_model=reward_model,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        template=template,
+        seed=seed,
+    )
+    for note in summary.notes:
+        print(f"precis: {note}", file=sys.stderr)
+    say(summary.text)
+    emit({"summary": summary.text, "reward": summary.reward, "notes": list(summary.notes)}, as_json)
+
+
+def _text_of(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        name = "standard input" if file == "-" else file
+        raise UserError(f"{name} is not UTF-8 text: byte {error.start} cannot be read") from error

@@ -1,0 +1,93 @@
+"""The small base model that ships with the sandbox, trained on generated text alone:
+
+    python -m precis.recipes.base_model --out base --documents 30000
+
+It reads the sandbox's documents and writes summaries as mediocre as the references that it saw, so that every
+method starts from a model that can do something and has much to learn. It is stored in bfloat16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from ..models import init_model, load_policy, save_policy
+from ..objectives import nll
+from ..records import Candidate, Document, Group, Maker
+from ..render import TEMPLATES, Renderer
+from ..sandbox import corpus
+from ..training import TrainConfig
+from ..training.batches import examples_of
+from ..training.train import train
+from .workspace import announce
+
+MAX_PREFIX_TOKENS = 448
+VALIDATION = 200
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the model; training is kept in OUT.training"
+    )
+    parser.add_argument("--documents", type=int, default=30_000, help="generated documents; each is seen once")
+    parser.add_argument("--seed", type=int, default=7_000_000, help="of the documents; recipes use small seeds")
+    given = parser.parse_args()
+    start = given.out.with_name(given.out.name + ".start")
+    work = given.out.with_name(given.out.name + ".training")
+
+    announce(f"generating {given.documents:,} documents")
+    pairs = list(corpus(given.documents, seed=given.seed))
+    if not start.is_dir():
+        init_model(start, [text for pair in pairs for text in pair], size="mini", context=1024, seed=given.seed)
+    policy = load_policy(start)
+    renderer = Renderer(policy.tokenizer, TEMPLATES["separator"], max_prefix_tokens=MAX_PREFIX_TOKENS)
+    examples = examples_of(renderer, [_group(*pair) for pair in pairs])
+    held_out = examples_of(renderer, [_group(*pair) for pair in corpus(VALIDATION, seed=given.seed, split="valid")])
+    config = TrainConfig(
+        optimizer="muon",
+        learning_rate=3e-3,
+        muon_learning_rate=0.02,
+        betas=(0.9, 0.95),
+        weight_decay=0.05,
+        schedule="linear",
+        warmup_steps=60,
+        epochs=1,
+        tokens_per_batch=4096,
+        evaluate_every=250,
+        keep_best=False,
+    )
+    # Half a weight on the document's own tokens: that is where most of the language is.
+    objective = nll(prompt_weight=0.5)
+    result = train(
+        policy.model, examples, objective, config, work, pad_id=policy.pad_id, validation=held_out, resume=True
+    )
+    policy.model = policy.model.to(dtype=torch.bfloat16)
+    policy.model.config.dtype = torch.bfloat16
+    save_policy(policy, given.out, beside=renderer.save)
+    size = sum(file.stat().st_size for file in given.out.iterdir())
+    facts = {
+        "parameters": sum(parameter.numel() for parameter in policy.model.parameters()),
+        "bytes": size,
+        "documents": len(examples),
+        "steps": result.steps,
+        "tokens": result.tokens,
+        "seconds": round(result.seconds),
+        "validation": result.validation,
+    }
+    (given.out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+    shutil.rmtree(start)
+    announce(json.dumps(facts))
+
+
+def _group(text: str, summary: str) -> Group:
+    document = Document(text)
+    return Group(document, (Candidate(document.id, summary, Maker("reference", "sandbox")),))
+
+
+if __name__ == "__main__":
+    main()

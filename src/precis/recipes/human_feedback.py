@@ -1,0 +1,148 @@
+"""Learning from comparisons (Stiennon et al. 2020, arXiv 2009.01325): a reward model, and the best of N by it.
+
+The paper's steps, and where each stands below:
+
+1. Documents with mediocre reference summaries (§3.2).
+2. A supervised policy, fine-tuned on the references (§3.4, app. B.1).
+3. K candidates a document from it, judged (§3.3): by ROUGE against the references, by the sandbox's simulated
+   comparers, or by the sandbox's oracle.
+4. A reward model from the supervised policy, on the pairs that this makes (§3.4).
+5. The best of N candidates by the reward model (§4.3, fig. 7), beside a random one of them and the ceiling.
+6. Evaluation (§4, app. F), with a judge that gave no training signal where there is one.
+
+Departures: one round of feedback, not three; candidates come from one policy; no PPO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..evaluation.baselines import rule_candidates
+from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
+from ..judges.copying import CopyingJudge
+from ..judges.length import LengthJudge
+from ..judges.protocol import Judge
+from ..records import Document, Group
+from ..report.write import write_report
+from ..sampling.decoding import Decoding
+from ..selection import best_of, random_of
+from . import steps
+from .feedback import FeedbackSettings, feedback_judge, gold_judge, preferences
+from .reporting import Findings, best_of_n_report
+from .settings import Settings
+from .workspace import Workspace, open_workspace
+
+
+class EvaluationSettings(Settings):
+    """What the result is measured on."""
+
+    n: int = 8
+    """N of best-of-N: candidates of each test document."""
+    examples: int = 8
+    """Documents that the report shows side by side."""
+    encoder: str | None = None
+    """Folder of an encoder for BERTScore; None leaves it out."""
+
+
+class HumanFeedback(Settings):
+    """Settings of the recipe `human-feedback`."""
+
+    seed: int = 1
+    """Seed of data, initial weights, orders and samples."""
+    data: steps.DataSettings = steps.DataSettings()
+    """Documents and reference summaries (§3.2)."""
+    start: steps.StartSettings = steps.StartSettings()
+    """The pretrained model (§3.4)."""
+    supervised: steps.SupervisedSettings = steps.SupervisedSettings()
+    """Supervised fine-tuning (§3.4)."""
+    candidates: steps.CandidateSettings = steps.CandidateSettings()
+    """Candidates for the judges (§3.3)."""
+    feedback: FeedbackSettings = FeedbackSettings()
+    """Who judges them (§3.3)."""
+    reward: steps.RewardSettings = steps.RewardSettings()
+    """The reward model (§3.4)."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """The evaluation (§4)."""
+
+
+def run(settings: HumanFeedback, out: Path, *, store: str | None = None, command: str = "") -> Path:
+    """Run the recipe in the workspace `out`, resuming what is there; returns the path of `report.html`."""
+    with open_workspace(out, settings, store) as work:
+        return _run(work, settings, command)
+
+
+def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
+    seed = settings.seed
+    with work.step("documents", f"{settings.data.kind} documents and their reference summaries (§3.2)"):
+        documents = steps.load_documents(work, settings.data, seed=seed)
+
+    with work.step("supervised", "fine-tuning on the reference summaries (§3.4)"):
+        start = steps.starting_writer(work, settings.start, documents, seed=seed)
+        policy = steps.supervise(work, start, documents, settings.supervised)
+
+    with work.step("candidates", f"{settings.candidates.k} candidates a training document (§3.3)"):
+        decoding = settings.candidates.decoding
+        chosen = documents.train[: settings.candidates.documents]
+        groups = steps.write_candidates(work, policy, chosen, decoding, k=settings.candidates.k, seed=seed)
+
+    with work.step("feedback", f"judged by {settings.feedback.judge} (§3.3)"):
+        labeller = feedback_judge(settings.feedback, seed=seed)
+        groups = steps.judge(work, labeller, groups)
+        pairs = preferences(groups, settings.feedback, labeller, seed=seed)
+
+    with work.step("reward", f"a reward model on {pairs.counts.get('pairs', 0):,} pairs (§3.4)"):
+        reward = steps.train_reward_model(work, policy, pairs, settings.reward, seed=seed)
+
+    with work.step("test", f"{settings.evaluation.n} candidates a test document (§4.3)"):
+        n = settings.evaluation.n
+        greedily = Decoding("greedy", max_new_tokens=decoding.max_new_tokens)
+        greedy = steps.write_candidates(work, policy, documents.test, greedily, k=1, seed=seed)
+        pool = steps.write_candidates(work, policy, documents.test, decoding, k=n, seed=seed)
+        sources = [group.source for group in documents.test if isinstance(group.source, Document)]
+        lead = steps.keep_candidates(work, documents.test, rule_candidates(sources, "lead"))
+        longest = steps.keep_candidates(work, documents.test, rule_candidates(sources, "longest"))
+
+    with work.step("evaluation", "every system, by every judge (§4, app. F)"):
+        gold = gold_judge(settings.feedback)
+        judges: list[Judge] = [gold, reward, LengthJudge(), CopyingJudge()]
+        everything = steps.together(pool, greedy, lead, longest)
+        for judge in judges:
+            everything = steps.judge(work, judge, everything)
+        pool = steps.with_judgements(work, pool)
+        random, ceiling = f"random of {n}", f"best of {n} by {gold.info.name}"
+        by_reward = f"best of {n} by reward"
+        systems: dict[str, Sequence[Group]] = {
+            "Lead-3": lead,
+            "Longest-3": longest,
+            "supervised, greedy": greedy,
+            random: random_of(pool, seed=seed).groups,
+            by_reward: best_of(pool, reward.info).groups,
+            ceiling: best_of(pool, gold.info).groups,
+        }
+        evaluation = evaluate_systems(
+            sources,
+            {group.source.id: group.references for group in documents.test},
+            {name: [c for group in own for c in group.candidates] for name, own in systems.items()},
+            judgements=[judgement for group in everything for judgement in group.judgements],
+            against=(random, REFERENCE),
+            baseline=random,
+            training_judges=[labeller.info.name, reward.info.name],
+            encoder=settings.evaluation.encoder,
+            seed=seed,
+        )
+        write_evaluation(evaluation, work.folder)
+
+    report = best_of_n_report(
+        work,
+        settings,
+        command,
+        evaluation,
+        Findings(gold=gold.info, reward=reward.info, random=random, chosen=by_reward, ceiling=ceiling),
+        documents=documents,
+        pairs=pairs,
+        pool=pool,
+        examples=settings.evaluation.examples,
+    )
+    html, _ = write_report(report, work.folder)
+    return html

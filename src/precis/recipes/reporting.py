@@ -1,0 +1,213 @@
+"""The report of a recipe that ends in best-of-N: what was found, the tables behind it, and the summaries themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..evaluation.bestofn import best_of_n_curve
+from ..evaluation.rewardmodel import (
+    accuracies,
+    accuracy_by,
+    accuracy_gains,
+    calibration,
+    held_out_pairs,
+    length_classes,
+)
+from ..evaluation.statistics import Difference
+from ..evaluation.systems import Evaluation
+from ..records import Document, Group, JudgeInfo
+from ..report.analysis_blocks import (
+    accuracy_table,
+    best_of_n_blocks,
+    calibration_blocks,
+    read_metrics,
+    training_plot,
+)
+from ..report.contents import Block, Notice, Report, Section, Text
+from ..report.example_blocks import example_block, length_histogram
+from ..report.run import describe_run
+from ..report.systems_blocks import differences_table, quality_table, text_table, win_rate_blocks
+from ..selection import Selection, pairs_from_scores, scores_of
+from .settings import Settings
+from .steps import Documents
+from .workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Which judges and systems the findings are about."""
+
+    gold: JudgeInfo
+    reward: JudgeInfo
+    random: str
+    chosen: str
+    ceiling: str
+
+
+def best_of_n_report(
+    work: Workspace,
+    settings: Settings,
+    command: str,
+    evaluation: Evaluation,
+    about: Findings,
+    *,
+    documents: Documents,
+    pairs: Selection,
+    pool: Sequence[Group],
+    examples: int,
+) -> Report:
+    """Everything that the run found, as a report."""
+    reward_blocks, accuracy_finding = _reward_model(pool, about)
+    references = {group.source.id: group.references for group in documents.test}
+    tested = [group.source for group in documents.test if isinstance(group.source, Document)]
+    seed = int(getattr(settings, "seed", 0))
+    sections = [
+        Section(
+            "Systems",
+            (
+                quality_table(evaluation, asides=(about.ceiling,), note="The last row is a ceiling."),
+                differences_table(evaluation.differences, ("rouge1", "rouge2", "rougeL")),
+                *win_rate_blocks(evaluation.win_rates),
+            ),
+        ),
+        Section("What choosing buys", tuple(_choosing(pool, about))),
+        Section("The reward model", tuple(reward_blocks)),
+        Section(
+            "The texts",
+            (text_table(evaluation, asides=(about.ceiling,)), length_histogram(evaluation, references)),
+        ),
+        Section("Training", tuple(_training(work, documents, pairs))),
+        Section(
+            "Summaries side by side",
+            (
+                example_block(
+                    evaluation, tested, references, count=examples, extremes=(about.chosen, about.random), seed=seed
+                ),
+            ),
+        ),
+    ]
+    return Report(
+        title="Learning from comparisons",
+        subtitle="A supervised policy, a reward model from judged pairs, the best of N by it (Stiennon et al. 2020)",
+        findings=(*_better(evaluation, about), accuracy_finding),
+        warnings=evaluation.warnings,
+        sections=tuple(sections),
+        run=describe_run(
+            [command] if command else [],
+            seeds=[seed],
+            started=work.started,
+            seconds=work.seconds,
+            settings=settings.model_dump(mode="json"),
+        ),
+    )
+
+
+def _better(evaluation: Evaluation, about: Findings) -> list[str]:
+    """Whether the reward model's choice beats a random one, in a sentence for ROUGE-1 and one for each win rate."""
+    found = [_said(d, about) for d in evaluation.differences if d.a == about.chosen and d.metric == "rouge1"]
+    for rate in evaluation.win_rates:
+        if (rate.system, rate.against) != (about.chosen, about.random) or rate.judge == about.reward.name:
+            continue
+        value = rate.win_rate
+        if value.value is None or value.low is None or value.high is None:
+            found.append(f"By {rate.judge}, no win rate of {about.chosen} can be estimated: {value.why}.")
+            continue
+        found.append(
+            f"By {rate.judge}, {about.chosen} beats {about.random} on {value.value:.0%} of {value.n} documents "
+            f"[{value.low:.0%}, {value.high:.0%}], a tie counting half."
+        )
+    return found
+
+
+def _said(difference: Difference, about: Findings) -> str:
+    value = difference.difference
+    if value.value is None or value.low is None or value.high is None:
+        return f"The difference in ROUGE-1 cannot be estimated: {value.why}."
+    word = "more" if value.low > 0 else "less" if value.high < 0 else "neither more nor less"
+    return (
+        f"{about.chosen.capitalize()} has {word} ROUGE-1 than {about.random}: {100 * value.value:+.1f} "
+        f"[{100 * value.low:+.1f}, {100 * value.high:+.1f}] points on {value.n} documents."
+    )
+
+
+def _choosing(pool: Sequence[Group], about: Findings) -> list[Block]:
+    proxy, gold, left_out = [], [], 0
+    for group in pool:
+        both = list(zip(scores_of(group, about.reward), scores_of(group, about.gold), strict=True))
+        known = [(p, g) for p, g in both if p is not None and g is not None]
+        left_out += len(both) - len(known)
+        if known:
+            proxy.append([p for p, _ in known])
+            gold.append([g for _, g in known])
+    if not proxy:
+        return [Notice("No candidate has both a reward and a score of the gold judge.")]
+    blocks = best_of_n_blocks(best_of_n_curve(proxy, gold), proxy="the reward model", gold=about.gold.name)
+    if left_out:
+        blocks.append(Notice(f"{left_out} candidates without a reward or a gold score are left out.", "note"))
+    return blocks
+
+
+def _reward_model(pool: Sequence[Group], about: Findings) -> tuple[list[Block], str]:
+    """Accuracy on pairs of test candidates, in the order that the gold judge gives them, beside simple rules."""
+    pairs = pairs_from_scores(pool, about.gold)
+    held_out = held_out_pairs(pairs.groups)
+    reward = {
+        candidate.id: score
+        for group in pool
+        for candidate, score in zip(group.candidates, scores_of(group, about.reward), strict=True)
+        if score is not None
+    }
+    missing = float("nan")
+    own = np.array(
+        [
+            reward.get(chosen.id, missing) - reward.get(rejected.id, missing)
+            for chosen, rejected in zip(held_out.chosen_N, held_out.rejected_N, strict=True)
+        ]
+    )
+    if not len(own):
+        return [Notice("The gold judge orders no two test candidates, so accuracy cannot be measured.")], ""
+    margins: dict[str, Any] = {"reward": own, **held_out.margins}
+    found = accuracies(margins, held_out.documents_N)
+    gains = accuracy_gains(margins, held_out.documents_N)
+    by_length = accuracy_by(own, length_classes(held_out.log_ratios_N), held_out.documents_N)
+    blocks: list[Block] = [
+        Text(f"Pairs of test candidates, ordered by {about.gold.name}: {pairs}."),
+        accuracy_table("Accuracy beside simple rules, on the same pairs.", found, gains),
+        accuracy_table("Accuracy by length.", by_length, what="The chosen one is", contest=False),
+        *calibration_blocks(calibration(own, held_out.documents_N)),
+    ]
+    value = found[0].accuracy
+    rival = max((one for one in found[1:] if not one.name.startswith("rouge")), key=lambda one: one.accuracy.value or 0)
+    finding = (
+        f"The reward model orders {value.value:.1%} [{value.low:.1%}, {value.high:.1%}] of {found[0].pairs:,} pairs of "
+        f"test candidates as {about.gold.name} does; the best simple rule, {rival.name}, {rival.accuracy.value:.1%}."
+        if value.value is not None and value.low is not None and value.high is not None
+        else f"The reward model's accuracy cannot be estimated: {value.why}."
+    )
+    return blocks, finding
+
+
+def _training(work: Workspace, documents: Documents, pairs: Selection) -> list[Block]:
+    blocks: list[Block] = [
+        Text(
+            f"{len(documents.train):,} training, {len(documents.valid):,} validation and {len(documents.test):,} test "
+            f"documents. Judged groups: {pairs}."
+        )
+    ]
+    curves = {
+        "supervised": {"Loss a token, nats": ["loss"], "Tokens a second": ["tokens_per_second"]},
+        "reward": {"Loss a pair, nats": ["loss"], "Accuracy": ["accuracy"]},
+    }
+    for name, panels in curves.items():
+        file = work.training / name / "metrics.jsonl"
+        if not file.is_file():
+            continue
+        rows, broken = read_metrics(file)
+        plot = training_plot([row for row in rows if row.get("split") == "train"], panels, caption=f"Training {name}.")
+        blocks += [plot] if plot is not None else []
+        blocks += [Notice(f"{broken} lines of {name}'s metrics cannot be read.", "note")] if broken else []
+    return blocks

@@ -1,0 +1,105 @@
+"""A workspace: the folder of one run, with its store, its models, its log and how long each step took.
+
+config.json     the resolved settings        feedback.db     everything written and said
+models/         Hugging Face folders            training/       metrics and checkpoints
+report.html     what came out, and report.json beside it
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from ..errors import UserError
+from ..progress import clock
+from ..store import Store
+from .settings import Settings, check_unchanged, save_settings
+
+
+@dataclass
+class Workspace:
+    """An open workspace; `seconds` and `started` survive a kill, so that a resumed run reports its whole time."""
+
+    folder: Path
+    store: Store
+    started: datetime
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def models(self) -> Path:
+        return self.folder / "models"
+
+    @property
+    def training(self) -> Path:
+        return self.folder / "training"
+
+    @contextmanager
+    def step(self, name: str, what: str) -> Iterator[None]:
+        """One step of a recipe: announced, timed, and its time kept even if it is interrupted."""
+        announce(f"{name}: {what}")
+        before, start = self.seconds.get(name, 0.0), time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = before + time.monotonic() - start
+            self._save_times()
+        announce(f"  {name} took {clock(time.monotonic() - start)}")
+
+    def _save_times(self) -> None:
+        content = {"started": self.started.isoformat(), "seconds": self.seconds}
+        partial = self.folder / ".times.json.part"
+        partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        os.replace(partial, self.folder / "times.json")
+
+
+@contextmanager
+def open_workspace(folder: Path, settings: Settings, store: str | None = None) -> Iterator[Workspace]:
+    """The workspace in `folder`, made if there is none. Raises `UserError` if another process works in it, or if it
+    holds a run with other settings."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UserError(f"{folder} is a file; name a folder for the results") from None
+    with _only_one(folder):
+        check_unchanged(settings, folder)
+        save_settings(settings, folder)
+        started, seconds = datetime.now(UTC), {}
+        times = folder / "times.json"
+        if times.is_file():
+            content = json.loads(times.read_text("utf-8"))
+            started, seconds = datetime.fromisoformat(content["started"]), content["seconds"]
+        with Store(store or folder) as opened:
+            yield Workspace(folder, opened, started, seconds)
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Two processes in one workspace would train over each other: the second is told so, at once."""
+    lock: IO[str]
+    with open(folder / ".lock", "a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            raise UserError(
+                f"another precis (process {lock.read().strip() or 'unknown'}) is working in {folder}; "
+                "wait for it, or name another folder"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def announce(text: str) -> None:
+    """A line of a recipe's log. It goes to stderr: stdout is for results."""
+    print(text, file=sys.stderr, flush=True)

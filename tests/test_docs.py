@@ -1,0 +1,46 @@
+"""The docs say what the program does: the command reference is current, and every setting and command is documented."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def generator() -> object:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_command_reference_is_current() -> None:
+    current = generator().cli_reference()  # type: ignore[attr-defined]
+    assert (ROOT / "docs" / "cli.md").read_text("utf-8") == current, "run make docs"
+
+
+def test_every_setting_says_what_it_is() -> None:
+    from precis.recipes.human_feedback import HumanFeedback
+
+    def undocumented(schema: dict[str, object], definitions: dict[str, dict[str, object]]) -> list[str]:
+        properties = schema.get("properties", {})
+        assert isinstance(properties, dict)
+        return [name for name, entry in properties.items() if not entry.get("description")]
+
+    schema = HumanFeedback.model_json_schema()
+    definitions = schema["$defs"]
+    missing = {"HumanFeedback": undocumented(schema, definitions)}
+    missing |= {name: undocumented(entry, definitions) for name, entry in definitions.items() if name != "Decoding"}
+    assert not {name: fields for name, fields in missing.items() if fields}
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target

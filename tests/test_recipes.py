@@ -1,0 +1,126 @@
+"""Each recipe whole, in small: two steps of training, a tiny model, a complete run folder; killed, it resumes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from precis.errors import UserError
+from precis.recipes import human_feedback
+from precis.recipes.settings import load_settings, presets
+from precis.recipes.workspace import open_workspace
+from precis.report.write import read_report
+from precis.store import Store
+
+SMALL = """
+[data]
+kind = "sandbox"
+train_documents = 12
+valid_documents = 4
+test_documents = 6
+[start]
+model = "init"
+size = "tiny"
+vocab_size = 600
+template = "separator"
+max_prefix_tokens = 700
+[supervised.training]
+max_steps = 2
+[candidates]
+k = 3
+decoding = {kind = "temperature", max_new_tokens = 12}
+[feedback]
+pairs_per_group = 2
+[reward.training]
+max_steps = 2
+[evaluation]
+n = 3
+"""
+
+
+def settings(tmp_path: Path, *overrides: str) -> human_feedback.HumanFeedback:
+    config = tmp_path / "small.toml"
+    config.write_text(SMALL)
+    return load_settings(human_feedback.HumanFeedback, "human-feedback", config=config, overrides=overrides)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    human_feedback.run(settings(folder), folder / "work", command="precis run human-feedback")
+    return folder
+
+
+def test_human_feedback_leaves_a_complete_folder(finished: Path) -> None:
+    work = finished / "work"
+    for name in ("config.json", "feedback.db", "times.json", "report.html", "outputs.jsonl", "evaluation.json"):
+        assert (work / name).is_file(), name
+    report = read_report(work / "report.json")
+    assert report.run.seeds == (1,)
+    assert set(report.run.seconds) >= {"documents", "supervised", "candidates", "feedback", "reward", "test"}
+    outputs = [json.loads(line) for line in (work / "outputs.jsonl").read_text().splitlines()]
+    systems = {row["system"] for row in outputs}
+    assert systems == {
+        "Lead-3", "Longest-3", "supervised, greedy", "random of 3", "best of 3 by reward", "best of 3 by oracle",
+    }  # fmt: skip
+    with Store(work) as store:
+        held = store.stats()
+    assert held["judgements"]["by_judge"]["comparer"]["comparison"] > 0
+    assert held["documents"]["by_dataset"]["sandbox"] == {"test": 6, "train": 12, "valid": 4}
+
+
+def test_run_again_it_writes_and_judges_nothing_anew(finished: Path) -> None:
+    work = finished / "work"
+    with Store(work) as store:
+        before = store.stats()
+    weights = (work / "models" / "reward" / "model.safetensors").read_bytes()
+    first = (work / "evaluation.json").read_bytes()
+    human_feedback.run(settings(finished), work)
+    with Store(work) as store:
+        assert store.stats() == before
+    assert (work / "models" / "reward" / "model.safetensors").read_bytes() == weights
+    assert (work / "evaluation.json").read_bytes() == first
+
+
+def test_a_run_with_other_settings_is_refused(finished: Path) -> None:
+    with pytest.raises(UserError, match=r"other settings \(candidates.k\)"):
+        human_feedback.run(settings(finished, "candidates.k=4"), finished / "work")
+
+
+def test_two_processes_cannot_work_in_one_folder(tmp_path: Path) -> None:
+    small = settings(tmp_path)
+    with (
+        open_workspace(tmp_path / "work", small),
+        pytest.raises(UserError, match="is working in"),
+        open_workspace(tmp_path / "work", small),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", presets("human-feedback"))
+def test_presets_are_valid(name: str) -> None:
+    loaded = load_settings(human_feedback.HumanFeedback, "human-feedback", preset=name)
+    assert loaded.evaluation.n == 8
+
+
+def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
+    cases = {
+        "candidates.kk=4": "'candidates.kk': there is no such setting",
+        "candidates.k=many": "'candidates.k': input should be a valid integer",
+        "supervised.training.learning_rat=1": "'supervised.training.learning_rat': there is no such setting",
+        "feedback.judge=nobody": "'feedback.judge': input should be",
+        "nonsense": "expected key=value",
+    }
+    for override, said in cases.items():
+        with pytest.raises(UserError) as error:
+            settings(tmp_path, override)
+        assert said in str(error.value)
+    with pytest.raises(UserError, match="no preset 'x'"):
+        load_settings(human_feedback.HumanFeedback, "human-feedback", preset="x")
+    with pytest.raises(UserError, match="no settings file"):
+        load_settings(human_feedback.HumanFeedback, "human-feedback", config=tmp_path / "none.toml")
+    (tmp_path / "broken.toml").write_text("a = [")
+    with pytest.raises(UserError, match="not a TOML file"):
+        load_settings(human_feedback.HumanFeedback, "human-feedback", config=tmp_path / "broken.toml")
