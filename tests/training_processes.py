@@ -1,0 +1,79 @@
+"""One training alone and on two processes, set up as torchrun sets them up: `training_processes.py FOLDER`.
+
+The parent never computes; it forks, which costs no second import of torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from precis.errors import UserError
+from precis.objectives import nll, pairwise_logistic, weighted
+from precis.training import TrainConfig
+from precis.training.train import train
+from training_toys import PAD, some_examples, tiny_gpt2
+
+
+def go(run: Path) -> None:
+    """10 groups in batches of 2 and steps of 4 batches: the second step of an epoch has a single batch."""
+    config = TrainConfig(
+        learning_rate=5e-3,
+        eps=1e-3,
+        groups_per_batch=2,
+        accumulation=4,
+        epochs=3,
+        ema=0.5,
+        precision="fp32",
+        trackers=(),
+        evaluate_every=2,
+    )
+    # A different model on each process, which must not matter.
+    rank = int(os.environ["RANK"])
+    model = tiny_gpt2(seed=rank)
+    sums = pairwise_logistic(lambda s, t: s.logps_BKT.sum(-1), needs=("logps",), name="sums")
+    objective = weighted((1.0, nll()), (0.5, sums))
+    examples = some_examples(10, candidates=2)
+    options = {"pad_id": PAD, "validation": examples[:5], "quiet": True, "measure": lambda: {"constant": 1.0}}
+    train(model, examples, objective, config, run, **options)  # type: ignore[arg-type]
+    final = {name: tensor.detach().clone() for name, tensor in model.named_parameters()}
+    save_file(final, run / f"final-{rank}.safetensors")
+
+
+def launch(run: Path, processes: int) -> list[str]:
+    """Fork the processes and wait for them; how each ended."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children, ends = [], {0: "finished", 1: "failed", 2: "user error"}
+    for rank in range(processes):
+        child = os.fork()
+        if child == 0:
+            where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
+            os.environ.update(where, RANK=str(rank), LOCAL_RANK=str(rank), ACCELERATE_USE_CPU="true")
+            code = 1
+            try:
+                go(run)
+                code = 0
+            except UserError:
+                code = 2
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        children.append(child)
+    return [ends[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])] for child in children]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    root = Path(sys.argv[1])
+    # The third begins where a training has ended: the main process sees it, and all processes must stop.
+    print(json.dumps([launch(root / "two", 2), launch(root / "one", 1), launch(root / "two", 2)]))
