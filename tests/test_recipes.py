@@ -110,6 +110,7 @@ def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
         "candidates.kk=4": "'candidates.kk': there is no such setting",
         "candidates.k=many": "'candidates.k': input should be a valid integer",
         "supervised.training.learning_rat=1": "'supervised.training.learning_rat': there is no such setting",
+        "candidates.decoding.temprature=2": "'candidates.decoding.temprature': there is no such setting",
         "feedback.judge=nobody": "'feedback.judge': input should be",
         "nonsense": "expected key=value",
     }

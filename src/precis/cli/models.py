@@ -19,7 +19,7 @@ TemplateOption = Annotated[str | None, typer.Option("--template", help="A templa
 PrefixOption = Annotated[int | None, typer.Option("--max-prefix-tokens", help="Longest prompt in tokens.")]
 TrainingOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A training setting, as learning_rate=1e-5 (docs/training.md)."),
+    typer.Option("--set", metavar="NAME=VALUE", help="A training setting, as learning_rate=1e-5 (docs/settings.md)."),
 ]
 
 

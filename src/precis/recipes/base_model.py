@@ -13,7 +13,6 @@ import json
 import shutil
 from pathlib import Path
 
-import torch
 
 from ..models import init_model, load_policy, save_policy
 from ..objectives import nll
@@ -66,8 +65,7 @@ def main() -> None:
     result = train(
         policy.model, examples, objective, config, work, pad_id=policy.pad_id, validation=held_out, resume=True
     )
-    policy.model = policy.model.to(dtype=torch.bfloat16)
-    policy.model.config.dtype = torch.bfloat16
+    policy.model.bfloat16()
     save_policy(policy, given.out, beside=renderer.save)
     size = sum(file.stat().st_size for file in given.out.iterdir())
     facts = {

@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -45,15 +45,26 @@ class Decoding:
     {'kind': 'top-p', 'max_new_tokens': 128, 'temperature': 1.0, 'top_p': 0.9}
     """
 
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "use_attribute_docstrings": True}
+
     kind: Literal["greedy", "temperature", "top-p", "beam"] = "temperature"
+    """How the next token is chosen."""
     temperature: float = 1.0
+    """Logits are divided by it."""
     top_p: float = 1.0
+    """With `top-p`: the probability that the likeliest tokens must reach together."""
     num_beams: int = 1
+    """With `beam`: the width."""
     length_penalty: float = 1.0
+    """With `beam`: the exponent of the length that a sum of log-probs is divided by."""
     early_stopping: bool = False
+    """With `beam`: stop as soon as there are `num_beams` finished ones."""
     max_new_tokens: int = 128
+    """Longest candidate in tokens, the end token included."""
     min_new_tokens: int = 0
+    """The end token is barred before that."""
     no_repeat_ngram_size: int = 0
+    """No n-gram of this size occurs twice in a candidate; 0 allows all."""
 
     def __post_init__(self) -> None:
         if self.kind not in ("greedy", "temperature", "top-p", "beam"):
