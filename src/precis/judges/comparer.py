@@ -20,13 +20,19 @@ class ComparerJudge:
     `Failure`, so that it is counted.
     """
 
+    annotator: str = "comparer-0"
     pairs_per_group: int | None = 6
     seed: int = 0
     settings: ComparerSettings = field(default_factory=ComparerSettings)
 
     @cached_property
     def info(self) -> JudgeInfo:
-        settings = {"pairs_per_group": self.pairs_per_group, "seed": self.seed, **asdict(self.settings)}
+        settings = {
+            "annotator": self.annotator,
+            "pairs_per_group": self.pairs_per_group,
+            "seed": self.seed,
+            **asdict(self.settings),
+        }
         return JudgeInfo("comparer", settings)
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
@@ -60,7 +66,7 @@ class ComparerJudge:
         return [pair if draw.random() < 0.5 else (pair[1], pair[0]) for pair in pairs]
 
     def _compare(self, document: Document, a: Candidate, b: Candidate) -> Comparison:
-        said = compare(document, a, b, seed=self.seed, settings=self.settings)
+        said = compare(document, a, b, annotator=self.annotator, seed=self.seed, settings=self.settings)
         return Comparison(
             self.info,
             document.id,
