@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	$(bin)/precis quickstart --out $(OUT)
 
 test: $(VENV)/.installed-dev
-	$(bin)/python -m pytest
+	$(bin)/python -m pytest -n 2
 
 bench: $(VENV)/.installed-dev
 	$(bin)/python -m benchmarks
