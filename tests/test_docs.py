@@ -20,9 +20,10 @@ def generator() -> object:
     return module
 
 
-@pytest.mark.parametrize(("page", "make"), generator().PAGES.items(), ids=str)  # type: ignore[attr-defined]
-def test_generated_pages_are_current(page: str, make: Callable[[], str]) -> None:
-    assert (ROOT / "docs" / page).read_text("utf-8") == make(), "run make docs"
+@pytest.mark.parametrize("page", ["cli.md", "settings.md"])
+def test_generated_pages_are_current(page: str) -> None:
+    pages: dict[str, Callable[[], str]] = generator().PAGES  # type: ignore[attr-defined]
+    assert (ROOT / "docs" / page).read_text("utf-8") == pages[page](), "run make docs"
 
 
 def test_every_setting_says_what_it_is() -> None:

@@ -1,0 +1,207 @@
+"""Scoring and training on 16 candidates of one document, against one row per candidate and against BRIO's way.
+
+    python benchmarks/bench_scoring.py             about five minutes on two idle cores
+    python benchmarks/bench_scoring.py --json      one JSON object on the last line
+    python benchmarks/bench_scoring.py --clock cpu   processor time: for a machine that others use too (one thread)
+
+Every side gets the same model with random weights, the same groups, the same LM head (on completion positions only,
+in chunks) and no padding, so that what differs is how often the document is computed. `repeated` is one row per
+candidate in one batch, with causal attention and no mask; `brio` encodes once and repeats the encoder's states for
+every candidate, as BRIO's and SumLLM's code do. A step is forward and backward without the optimizer. Runs
+alternate; times are medians, ratios medians of the runs' ratios. `limit` is what the tokens alone would allow:
+N(P+R)/(P+NR). Peak memory is the maximal resident size of a process of its own, less that before the call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, LlamaForCausalLM
+
+from precis.logprobs import sequence_logprobs
+from precis.logprobs.lm_head import decode, encode, lm_head_of, token_scores
+from precis.render import TokenGroup
+from precis.training.precision import computes_bf16
+
+DOCUMENT, SUMMARY, CANDIDATES, VOCABULARY = 512, 48, 16, 8192
+IDS: dict[str, Any] = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def make_model(kind: str) -> Any:
+    """A Llama of 30M parameters, or a BART of 49M (6 + 6 layers)."""
+    torch.manual_seed(0)
+    model: Any
+    if kind == "llama":
+        shape = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8}
+        model = LlamaForCausalLM(LlamaConfig(**IDS, **shape, max_position_embeddings=1024, tie_word_embeddings=True))
+    else:
+        half = {"layers": 6, "attention_heads": 8, "ffn_dim": 2048}
+        halves = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in half.items()}
+        config = BartConfig(**IDS, **halves, d_model=512, decoder_start_token_id=2, dropout=0.0)
+        model = BartForConditionalGeneration(config)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return model.to(device, torch.bfloat16 if computes_bf16(device) else torch.float32).eval()
+
+
+def make_groups(lengths: Sequence[tuple[int, Sequence[int]]]) -> list[TokenGroup]:
+    draw = random.Random(1)
+
+    def ids(length: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(3, VOCABULARY) for _ in range(length))
+
+    return [
+        TokenGroup(str(i), ids(prefix), tuple(map(ids, summaries))) for i, (prefix, summaries) in enumerate(lengths)
+    ]
+
+
+def one_document(candidates: int = CANDIDATES) -> list[TokenGroup]:
+    return make_groups([(DOCUMENT, [SUMMARY] * candidates)])
+
+
+def supervised_batch() -> list[TokenGroup]:
+    """32 documents of 80 to 400 tokens with one summary of 20 to 60 tokens each."""
+    draw = random.Random(2)
+    return make_groups([(draw.randint(80, 400), [draw.randint(20, 60)]) for _ in range(32)])
+
+
+def logps(model: Any, groups: list[TokenGroup], way: str) -> Tensor:
+    if way == "brio":
+        return _brio(model, groups)
+    return sequence_logprobs(model, groups, pad_id=0, implementation=way).logps_BKT  # type: ignore[arg-type]
+
+
+def _brio(model: Any, groups: list[TokenGroup]) -> Tensor:
+    """One document: encode once, expand the encoder's states to every candidate's row (BRIO's modeling_bart.py)."""
+    (group,) = groups
+    head = lm_head_of(model)
+    assert head is not None
+    encoded = encode(model, torch.tensor([group.prefix_ids], device=model.device), None)
+    targets = torch.tensor(group.continuations, device=model.device)
+    start = torch.full_like(targets[:, :1], model.config.decoder_start_token_id)
+    hidden = decode(
+        model, torch.cat([start, targets[:, :-1]], dim=1), encoded.expand(len(targets), -1, -1).contiguous(), None
+    )
+    return token_scores(head, hidden.flatten(0, 1), targets.flatten(), vocabulary=VOCABULARY).logps_N
+
+
+def once(model: Any, groups: list[TokenGroup], way: str, *, train: bool) -> None:
+    if train:
+        logps(model, groups, way).sum().backward()  # type: ignore[no-untyped-call]
+        model.zero_grad()
+    else:
+        with torch.no_grad():
+            logps(model, groups, way)
+
+
+# name → (model, groups, forward and backward?, the ways to compare with `packed`)
+CASES: dict[str, tuple[str, Callable[[], list[TokenGroup]], bool, tuple[str, ...]]] = {
+    "score 16 candidates": ("llama", one_document, False, ("repeated", "cached")),
+    "step on 16 candidates": ("llama", one_document, True, ("repeated",)),
+    "step on 4 candidates": ("llama", lambda: one_document(4), True, ("repeated",)),
+    "step on a pair": ("llama", lambda: one_document(2), True, ("repeated",)),
+    "supervised step, 32 documents": ("llama", supervised_batch, True, ("repeated",)),
+    "encoder-decoder: score 16 candidates": ("bart", one_document, False, ("repeated", "brio")),
+    "encoder-decoder: step on 16 candidates": ("bart", one_document, True, ("repeated", "brio")),
+}
+
+
+def compare(name: str, repeats: int, clock: Callable[[], float]) -> dict[str, Any]:
+    kind, make, train, others = CASES[name]
+    model, groups = make_model(kind), make()
+    ways = ("packed", *others)
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for way in ways:
+        once(model, groups, way, train=train)
+    for _ in range(repeats):
+        for way in ways:
+            start = clock()
+            once(model, groups, way, train=train)
+            seconds[way].append(clock() - start)
+    with torch.no_grad():
+        scored = sequence_logprobs(model, groups, pad_id=0)
+    memory = {way: peak_memory(name, way) for way in ways}
+    return {
+        "work": name,
+        "tokens": {"packed": scored.tokens_forwarded, "repeated": scored.tokens_repeated},
+        "limit": scored.tokens_repeated / scored.tokens_forwarded,
+        "seconds": {way: statistics.median(times) for way, times in seconds.items()},
+        "ratio": {way: statistics.median([t / p for t, p in zip(seconds[way], seconds["packed"])]) for way in others},
+        "peak_mib": memory,
+    }
+
+
+def peak_memory(name: str, way: str) -> float:
+    """MiB that one call needs beyond what its process held before, in a process of its own."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--memory", name, way]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def print_peak_memory(name: str, way: str) -> None:
+    kind, make, train, _ = CASES[name]
+    model, groups = make_model(kind), make()
+    # What every way needs once: kernels, the check of the LM head, the gradients' own room.
+    once(model, make_groups([(8, [4, 4])]) if way != "brio" else make_groups([(8, [4])]), way, train=train)
+    before = peak_resident_mib()
+    once(model, groups, way, train=train)
+    print(peak_resident_mib() - before)
+
+
+def peak_resident_mib() -> float:
+    """Of this process since it began its own program; `ru_maxrss` would count what its parent held when it forked."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # in bytes on macOS
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("--only", default="", help="part of a case's name")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--memory", nargs=2, metavar=("CASE", "WAY"), help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.memory:
+        print_peak_memory(*options.memory)
+        return {}
+    dtype = make_model("llama").dtype
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    report: dict[str, Any] = {
+        "machine": f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, {options.clock} time",
+        "dtype": str(dtype).removeprefix("torch."),
+        "results": [],
+    }
+    print(report["machine"], report["dtype"], flush=True)
+    for name in CASES:
+        if options.only not in name:
+            continue
+        result = compare(name, options.repeats, CLOCKS[options.clock])
+        report["results"].append(result)
+        print(f"\n{name}: {result['tokens']['packed']:,} tokens for {result['tokens']['repeated']:,}", end="")
+        print(f" (ratio {result['limit']:.1f})")
+        for way, seconds in result["seconds"].items():
+            ratio = f"{result['ratio'][way]:6.2f}×" if way in result["ratio"] else " " * 7
+            print(f"  {way:9s} {seconds:7.3f} s {ratio}   {result['peak_mib'][way]:7.0f} MiB", flush=True)
+    if options.json:
+        print(json.dumps(report))
+    return report
+
+
+if __name__ == "__main__":
+    main()
