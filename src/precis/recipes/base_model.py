@@ -13,7 +13,6 @@ import json
 import shutil
 from pathlib import Path
 
-
 from ..models import init_model, load_policy, save_policy
 from ..objectives import nll
 from ..records import Candidate, Document, Group, Maker
