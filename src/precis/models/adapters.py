@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -38,7 +39,8 @@ def add_adapter(
         task_type="SEQ_2_SEQ_LM" if is_encoder_decoder(policy.model) else "CAUSAL_LM",
         base_model_name_or_path=base,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The PEFT config|fan_in_fan_out")  # both are as meant
         torch.manual_seed(seed)
         if isinstance(policy.model, PeftModel):
             if name in policy.model.peft_config:

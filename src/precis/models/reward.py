@@ -130,7 +130,7 @@ def save_reward_model(
     target = Path(folder)
     trunk: Any = model.trunk
     classifier = _classifier_of(trunk)
-    bias = 0.0 if model.head.bias is None else float(model.head.bias)
+    bias = 0.0 if model.head.bias is None else model.head.bias.item()
     metadata = {"format": 1, "offset": float(model.offset) - bias, "read_at": "last token"}
     with atomic_folder(target) as partial, quiet():
         if classifier is not None:

@@ -107,10 +107,10 @@ def best_of_n_report(
 
 
 def _better(evaluation: Evaluation, about: Findings) -> list[str]:
-    """Whether the reward model's choice beats a random one, in a sentence for ROUGE-1 and one for each win rate."""
+    """Whether the reward model's choice beats a random one: by ROUGE-1, and by the gold judge."""
     found = [_said(d, about) for d in evaluation.differences if d.a == about.chosen and d.metric == "rouge1"]
     for rate in evaluation.win_rates:
-        if (rate.system, rate.against) != (about.chosen, about.random) or rate.judge == about.reward.name:
+        if (rate.system, rate.against, rate.judge) != (about.chosen, about.random, about.gold.name):
             continue
         value = rate.win_rate
         if value.value is None or value.low is None or value.high is None:
