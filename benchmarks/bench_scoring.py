@@ -4,10 +4,10 @@
     python benchmarks/bench_scoring.py --json      one JSON object on the last line
     python benchmarks/bench_scoring.py --clock cpu   processor time: for a machine that others use too (one thread)
 
-Every side gets the same model with random weights, the same groups, the same LM head (on completion positions only,
-in chunks) and no padding, so that what differs is how often the document is computed. `repeated` is one row per
-candidate in one batch, with causal attention and no mask; `brio` encodes once and repeats the encoder's states for
-every candidate, as BRIO's and SumLLM's code do. A step is forward and backward without the optimizer. Runs
+Every side gets the same model with random weights, the same groups and the same LM head (on completion positions
+only, in chunks), and only the supervised batch needs padding, so that what differs is how often the document is
+computed. `repeated` is one row per candidate in one batch, with causal attention and no mask; `brio` encodes once and
+repeats the encoder's states for every candidate, as BRIO's and SumLLM's code do. A step is forward and backward without the optimizer. Runs
 alternate; times are the best of their runs, since what disturbs a run only makes it longer, and ratios are of
 those; `--json` has the medians too. `limit` is what the tokens alone would allow:
 N(P+R)/(P+NR). Peak memory is the maximal resident size of a process of its own, less that before the call.
@@ -157,6 +157,9 @@ def print_peak_memory(name: str, way: str) -> None:
     model, groups = make_model(kind), make()
     # What every way needs once: kernels, the check of the LM head, the gradients' own room.
     once(model, make_groups([(8, [4, 4])]) if way != "brio" else make_groups([(8, [4])]), way, train=train)
+    reset = Path("/proc/self/clear_refs")
+    if reset.exists():
+        reset.write_text("5")  # the peak begins again at what is resident now
     before = peak_resident_mib()
     once(model, groups, way, train=train)
     print(peak_resident_mib() - before)

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import UserError
 from . import data, models, run, work
+from .analyse import analyse_app
 from .app import run_guarded
 
 # Older releases of typer take their errors from click, newer ones have their own: both stand in this line of descent.
@@ -34,6 +35,7 @@ app.command("judge")(work.judge_command)
 app.add_typer(models.train_app, name="train")
 app.command("run")(run.run_command)
 app.command("evaluate")(work.evaluate_command)
+app.add_typer(analyse_app, name="analyse")
 app.command("report")(work.report_command)
 app.command("summarize")(work.summarize_command)
 app.command("quickstart")(run.quickstart_command)

@@ -79,12 +79,12 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
 
     with work.step("supervised", "fine-tuning on the reference summaries (§3.4)"):
         start = steps.starting_writer(work, settings.start, documents, seed=seed)
-        policy = steps.supervise(work, start, documents, settings.supervised)
+        imitated, judged = steps.shared_out(documents, settings.candidates)
+        policy = steps.supervise(work, start, imitated, documents.valid, settings.supervised)
 
     with work.step("candidates", f"{settings.candidates.k} candidates a training document (§3.3)"):
         decoding = settings.candidates.decoding
-        chosen = documents.train[: settings.candidates.documents]
-        groups = steps.write_candidates(work, policy, chosen, decoding, k=settings.candidates.k, seed=seed)
+        groups = steps.write_candidates(work, policy, judged, decoding, k=settings.candidates.k, seed=seed)
 
     with work.step("feedback", f"judged by {settings.feedback.judge} (§3.3)"):
         labeller = feedback_judge(settings.feedback, seed=seed)

@@ -111,6 +111,9 @@ class CandidateSettings(Settings):
 
     documents: int | None = None
     """Training documents to write candidates for; None is all of them."""
+    unseen: bool = False
+    """Keep these documents from supervised fine-tuning. After several epochs a policy knows the references of what it
+    was trained on by heart, and the reward model would learn to recognise them."""
     k: int = 8
     """Candidates a document."""
     decoding: Decoding = Decoding("temperature", temperature=0.7, max_new_tokens=48)
@@ -228,16 +231,38 @@ def load_writer(path: Path | str, settings: StartSettings | None = None, *, to_t
     return Writer(policy, renderer)
 
 
+def shared_out(documents: Documents, settings: CandidateSettings) -> tuple[list[Group], list[Group]]:
+    """The training documents to imitate, and those to write candidates for.
+
+    Raises `UserError` if `unseen` leaves nothing to imitate.
+    """
+    train = documents.train
+    judged = train[: settings.documents]
+    if not settings.unseen:
+        return train, judged
+    if len(judged) == len(train):
+        raise UserError(
+            f"setting 'candidates.unseen' leaves no document to imitate: set candidates.documents below {len(train):,}"
+        )
+    return train[len(judged) :], judged
+
+
 def supervise(
-    work: Workspace, start: Writer, documents: Documents, settings: SupervisedSettings, *, name: str = "supervised"
+    work: Workspace,
+    start: Writer,
+    imitated: Sequence[Group],
+    held_out: Sequence[Group],
+    settings: SupervisedSettings,
+    *,
+    name: str = "supervised",
 ) -> Writer:
-    """Fine-tune on the reference summaries; the result is `models/NAME`."""
+    """Fine-tune on the reference summaries of `imitated`; the result is `models/NAME`."""
     folder = work.models / name
     if not folder.is_dir():
-        selection = reference_groups(documents.train)
+        selection = reference_groups(imitated)
         announce(f"  {selection}")
         objective = nll(label_smoothing=settings.label_smoothing, prompt_weight=settings.prompt_weight)
-        validation = reference_groups(documents.valid)
+        validation = reference_groups(held_out)
         _train(work, name, start.policy.model, start, selection.groups, validation.groups, objective, settings.training)
         save_policy(start.policy, folder, beside=start.renderer.save)
     return load_writer(folder)

@@ -1,0 +1,54 @@
+"""How every analysis ends: findings for people, one JSON object, and a report with its plots where one is wanted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..app import emit, say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ...report.contents import Section
+
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder for report.html, with the plots, and report.json.")
+]
+
+
+def finish(
+    title: str,
+    sections: Sequence[Section],
+    result: Mapping[str, Any],
+    *,
+    findings: Sequence[str],
+    warnings: Sequence[str] = (),
+    seed: int = 0,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what was found, write the report to `out`, and print `result` with `--json`."""
+    for finding in findings:
+        say(finding)
+    for warning in warnings:
+        say(f"note: {warning}")
+    if out is not None:
+        from ...report.contents import Report
+        from ...report.run import describe_run
+        from ...report.write import write_report
+
+        command = " ".join(["precis", *sys.argv[1:]])
+        report = Report(
+            title=title,
+            sections=tuple(sections),
+            findings=tuple(findings),
+            warnings=tuple(warnings),
+            run=describe_run([command], seeds=[seed]),
+        )
+        html, _ = write_report(report, out)
+        say(f"The report is {html}")
+    emit(result, as_json)
