@@ -43,6 +43,7 @@ def sequence_logprobs(
     mean_logps: bool = False,
     entropy: bool = False,
     prefix_logps: bool = False,
+    values: bool = False,
     cache: PrefixCache | None = None,
     self_check: bool | None = None,
 ) -> Scored:
@@ -57,9 +58,9 @@ def sequence_logprobs(
     - `cached`: prefixes are computed once and kept in `cache`, for calls that use the same prefixes again.
     - `auto`: `packed`, and `repeated` for models that cannot; `Scored.reason` then says why.
 
-    Log-probs are at `temperature`. `last_hidden`, `mean_logps`, `entropy` and `prefix_logps` ask for more (see
-    `Scored`). With `self_check` (or PRECIS_SELF_CHECK=1) the first batch is also computed by `repeated`, and a
-    difference raises, or under `auto` falls back; a family of models that no test covers is always checked so.
+    Log-probs are at `temperature`. `last_hidden`, `mean_logps`, `entropy`, `prefix_logps` and, of a `RewardModel`,
+    `values` ask for more (see `Scored`). With `self_check` (or PRECIS_SELF_CHECK=1) the first batch is also computed by
+    `repeated`, and a difference raises, or under `auto` falls back; a family of models that no test covers is always checked so.
 
     Raises `UserError` for groups that no model could score or that exceed the model's positions.
     """
@@ -74,8 +75,10 @@ def sequence_logprobs(
     )
     if prefix_logps and (is_encoder_decoder(core) or isinstance(model, RewardModel)):
         raise UserError("only a decoder-only language model gives its prefix log-probs")
+    if values and not isinstance(model, RewardModel):
+        raise UserError("only a model with a scalar head gives values")
     wanted = Wanted(
-        predictions=not isinstance(model, RewardModel),
+        predictions=values or not isinstance(model, RewardModel),
         last=last_hidden or isinstance(model, RewardModel),
         prefix=prefix_logps,
     )
@@ -150,9 +153,10 @@ def _score(
     entropy: bool,
     cache: PrefixCache | None,
 ) -> Scored:
-    head: Callable[[Tensor], Tensor] | None = lm_head_of(core) if wanted.predictions else None
+    speaks = not isinstance(model, RewardModel)
+    head: Callable[[Tensor], Tensor] | None = lm_head_of(core) if speaks else None
     reason = ""
-    own_logits = wanted.predictions and head is None
+    own_logits = speaks and head is None
     if own_logits and implementation != "repeated":
         implementation, reason = "repeated", "its logits are made in a way we do not know"
     if own_logits and wanted.last:
@@ -206,7 +210,12 @@ def _assemble(
     targets_BKT, scored.mask_BKT = batch.targets_BKT()
     scored.mask_BK = scored.mask_BKT.any(dim=-1)
     shape_BKT, device = batch.shape_BKT, batch.device
-    if wanted.predictions:
+    if isinstance(model, RewardModel):
+        scored.logps_BKT = torch.full(shape_BKT, torch.nan, device=device)
+        if wanted.predictions:
+            values_N = model.score(torch.cat(states.predict_ND))
+            scored.values_BKT = _placed(values_N, torch.cat(states.slots_N).to(device), shape_BKT)
+    else:
         slots_N = torch.cat(states.slots_N).to(device)
         scores = token_scores(
             head,
@@ -222,8 +231,6 @@ def _assemble(
             scored.mean_logps_BKT = _placed(scores.mean_logps_N, slots_N, shape_BKT)
         if scores.entropy_N is not None:
             scored.entropy_BKT = _placed(scores.entropy_N, slots_N, shape_BKT)
-    else:
-        scored.logps_BKT = torch.full(shape_BKT, torch.nan, device=device)
     if wanted.last:
         last_MD, last_slots_M = torch.cat(states.last_MD), torch.cat(states.last_slots_M).to(device)
         scored.last_hidden_BKD = _placed(last_MD, last_slots_M, (*shape_BKT[:2], last_MD.shape[-1]))
@@ -261,7 +268,7 @@ def _self_check(core: nn.Module, score: Callable[[str], Scored], implementation:
             return str(error)
         except (RuntimeError, TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
             return f"its layers do not take a shared row ({type(error).__name__}: {error})"
-    pairs = [(found.logps_BKT, expected.logps_BKT), (found.rewards_BK, expected.rewards_BK)]
+    pairs = [(getattr(found, name), getattr(expected, name)) for name in ("logps_BKT", "rewards_BK", "values_BKT")]
     worst = max(_difference(a, b) for a, b in pairs if a is not None and b is not None)
     dtype = next(core.parameters()).dtype
     tolerance = {torch.float64: 1e-9, torch.float32: 1e-3}.get(dtype, 0.25)

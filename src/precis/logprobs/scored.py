@@ -40,6 +40,8 @@ class Scored:
     """The log-prob of each prefix token after the first, given those before it (`prefix_mask_BP`)."""
     prefix_mask_BP: Tensor | None = None
     rewards_BK: Tensor | None = None
+    values_BKT: Tensor | None = None
+    """What a scalar head gives before each token, on the prefix and the tokens before it: a value network's values."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def add_adapter(
         base_model_name_or_path=base,
     )
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The PEFT config|fan_in_fan_out")  # both are as meant
+        warnings.filterwarnings("ignore", "The PEFT config|fan_in_fan_out|`is_gradient_checkpointing`")  # as meant
         torch.manual_seed(seed)
         if isinstance(policy.model, PeftModel):
             if name in policy.model.peft_config:

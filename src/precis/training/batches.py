@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import UserError
-from ..objectives import Objective, Targets
+from ..objectives import Objective, Rollout, Targets
 from ..records import Group, Preference
 from ..render import Renderer, TokenGroup
 
@@ -21,11 +21,12 @@ WINDOW_BATCHES = 16
 
 @dataclass(frozen=True)
 class Example:
-    """One group to learn from: its token ids, and what is preferred to what."""
+    """One group to learn from: its token ids, and what is preferred to what or how its writing turned out."""
 
     tokens: TokenGroup
     preferences: tuple[Preference, ...] = ()
     ranks: tuple[int, ...] | None = None
+    rollout: Rollout | None = None
 
     @property
     def forwarded(self) -> int:
@@ -46,6 +47,7 @@ def targets_of(examples: Sequence[Example]) -> Targets:
         prefix_tokens=[max(0, len(example.tokens.prefix_ids) - 1) for example in examples],
         preferences=[example.preferences for example in examples],
         ranks=[example.ranks for example in examples],
+        rollouts=[example.rollout for example in examples],
     )
 
 

@@ -22,6 +22,7 @@ from .optimizers import scale_gradients, set_rate
 from .randomness import same_afterwards
 from .run_folder import METRICS_FILE
 from .schedule import rate_factor
+from .sources import Epoch, Step
 from .state import Run, save
 from .step import Outcome, compute_gradients, measure, metrics_of
 
@@ -46,7 +47,7 @@ def run_to_end(run: Run, *, fresh: bool, quiet: bool) -> Ending:
 
 def _before_the_first_step(run: Run) -> Ending | None:
     """What training starts from, and whether memory and disk suffice."""
-    ending = _validate(run)[1] if run.validation else None
+    ending = _validate(run)[1] if run.validates else None
     save(run)
     return ending
 
@@ -56,9 +57,11 @@ def _steps(run: Run) -> Ending:
     while state.step < run.total_steps:
         if ending := _out_of_patience(run):  # of a training that was killed before it could say so
             return ending
-        steps = run.steps(state.epoch)
-        for batches in steps[state.step_in_epoch :]:
-            ending = _step(run, batches, len(steps))
+        epoch = run.source.epoch(state.epoch)
+        if epoch.metrics and not state.step_in_epoch and (ending := _made(run, epoch)):
+            return ending
+        for batches in epoch.steps[state.step_in_epoch :]:
+            ending = _step(run, batches, len(epoch.steps))
             if ending:
                 return ending
             if state.step == run.total_steps:
@@ -66,7 +69,13 @@ def _steps(run: Run) -> Ending:
     return "finished", f"all {run.total_steps:,} steps are done"
 
 
-def _step(run: Run, batches: list[list[int]], steps_in_epoch: int) -> Ending | None:
+def _made(run: Run, epoch: Epoch) -> Ending | None:
+    """Write down what was measured in making an epoch's examples; a guard may have seen enough."""
+    _write(run, {"step": run.state.step, "split": epoch.what, **epoch.metrics})
+    return _guarded(run, {f"{epoch.what}/{name}": value for name, value in epoch.metrics.items()})
+
+
+def _step(run: Run, batches: Step, steps_in_epoch: int) -> Ending | None:
     """One update of the weights, and all that is due after it. A reason to stop ends the training."""
     state, config, accelerator = run.state, run.config, run.accelerator
     began = time.monotonic()
@@ -78,7 +87,7 @@ def _step(run: Run, batches: list[list[int]], steps_in_epoch: int) -> Ending | N
     own = batches[accelerator.process_index :: accelerator.num_processes]
     outcome = compute_gradients(
         run.how,
-        [[run.examples[index] for index in batch] for batch in own],
+        own,
         run.parameters,
         flag=began - run.saved >= 60 * config.checkpoint_minutes,
     )
@@ -106,7 +115,7 @@ def _step(run: Run, batches: list[list[int]], steps_in_epoch: int) -> Ending | N
     last = number == run.total_steps
     every = config.evaluate_every
     improved = False
-    if run.validation and (last or (number % every == 0 if every else state.step_in_epoch == 0)):
+    if run.validates and (last or (number % every == 0 if every else state.step_in_epoch == 0)):
         improved, ending = _validate(run)
         if ending and ending[0] == "collapse":
             return ending
@@ -153,14 +162,19 @@ def _validate(run: Run) -> tuple[bool, Ending | None]:
     """Measure the validation set. Whether it is the best so far, and a reason to stop if there is one."""
     state, config, accelerator = run.state, run.config, run.accelerator
     with evaluating(run.how.scorer), run.average.in_place() if run.average else nullcontext():
-        outcome = measure(run.how, run.validation[accelerator.process_index :: accelerator.num_processes])
-        values = metrics_of(outcome.sums, run.how.objective)
+        values: dict[str, float] = {}
+        if run.validation:
+            outcome = measure(run.how, run.validation[accelerator.process_index :: accelerator.num_processes])
+            values = metrics_of(outcome.sums, run.how.objective)
         values |= _extra(run)
     state.validation = values
     _write(run, {"step": state.step, "split": "validation", **values})
-    if config.best_metric not in values:
+    chooses = config.keep_best or config.patience
+    if chooses and config.best_metric not in values:
         raise UserError(f"best_metric {config.best_metric!r} is not measured; there are {', '.join(sorted(values))}")
     ending = _guarded(run, {f"validation/{name}": value for name, value in values.items()})
+    if not chooses:
+        return False, ending
     value = values[config.best_metric]
     if not math.isfinite(value):
         ending = ending or ("collapse", f"the validation {config.best_metric} after step {state.step:,} is {value}")

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from ..errors import UserError
 from ..progress import Progress
-from .batches import Example, epoch_batches, steps_of
+from .batches import Example
 from .checkpoint import checkpoints, load_state, load_tensors, prune, save_checkpoint
 from .config import TrainConfig
 from .guards import Guard, Memory
@@ -25,6 +25,7 @@ from .metrics import MetricsFile, Sums, Trackers
 from .optimizers import Average, load_optimizer_tensors, optimizer_tensors
 from .randomness import random_state, set_random_state
 from .run_folder import CHECKPOINTS
+from .sources import Source
 from .step import Scoring
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Run:
     how: Scoring
     config: TrainConfig
     folder: Path
-    examples: Sequence[Example]
+    source: Source
     validation: Sequence[Sequence[Example]]
     extra: Callable[[], Mapping[str, float]] | None
     guards: Sequence[Guard]
@@ -80,19 +81,12 @@ class Run:
         return self.how.accelerator
 
     @property
+    def validates(self) -> bool:
+        return bool(self.validation) or self.extra is not None
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / CHECKPOINTS
-
-    def steps(self, epoch: int) -> list[list[list[int]]]:
-        """The steps of an epoch: lists of batches, which are lists of indices into `examples`."""
-        batches = epoch_batches(
-            [example.forwarded for example in self.examples],
-            tokens_per_batch=self.config.tokens_per_batch,
-            groups_per_batch=self.config.groups_per_batch,
-            seed=self.config.seed,
-            epoch=epoch,
-        )
-        return steps_of(batches, self.config.accumulation)
 
 
 def save(run: Run) -> None:
@@ -120,6 +114,7 @@ def save(run: Run) -> None:
         )
         newest = [step for step, _ in checkpoints(run.checkpoints)][-run.config.keep_checkpoints :]
         prune(run.checkpoints, {*newest, state.healthy_step, *_known(state.best_step)})
+        run.source.keep(state.epoch)
 
     together(run.accelerator, write if main else lambda: None)
 
