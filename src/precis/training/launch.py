@@ -96,13 +96,14 @@ def carry_out(
         seed_everything(config.seed, accelerator.process_index)
         _same_weights_everywhere(run)
         run.average = Average(parameters, config.ema) if config.ema else None
-        fresh, was_training = not restore(run), scorer.training
+        fresh, modes = not restore(run), [(module, module.training) for module in scorer.modules()]
         scorer.train()
         try:
             stopped, reason = run_to_end(run, fresh=fresh, quiet=quiet)
         finally:
-            # What comes next samples or scores: without dropout, and without the gradients' memory.
-            scorer.train(was_training)
+            # As it came: without dropout if it samples or scores next, and without the gradients' memory.
+            for module, mode in modes:
+                module.training = mode
             for parameter in parameters.values():
                 parameter.grad = None
         return _finish(run, stopped, reason)
