@@ -49,7 +49,8 @@ def folder() -> Iterator[Path]:
 
 names = st.sampled_from(
     ["id", "document", "dialogue", "summary", "summaries", "topics", "article", "highlights", "info", "post", "choice",
-     "extra", "worker", "record", "maker", "judge", "prompt", "chosen", "rejected", "split", "meta", "text", "policy"]
+     "extra", "worker", "record", "maker", "judge", "prompt", "chosen", "rejected", "split", "meta", "text", "policy",
+     "subreddit", "content", "body", "abstract", "candidates", "references", "systems", "system", "ratings", "axes"]
 )  # fmt: skip
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.just("ref"),

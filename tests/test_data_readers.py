@@ -103,7 +103,7 @@ def test_openai_comparisons_of_both_shapes(tmp_path: Path) -> None:
     assert post == Document(
         "I lost a dog.", title="Dog", key="t3_1", dataset="openai-tldr", split="valid1", meta={"subreddit": "dogs"}
     )
-    assert sample == Candidate(post.id, " Lost it.", Maker("policy", "sup4"))
+    assert sample == Candidate(post.id, "Lost it.", Maker("policy", "sup4"))
     assert reference == Candidate(post.id, "Lost a dog.", Maker("reference", "openai-tldr"))
     judge = JudgeInfo("person:w1", {"batch": "batch18"})
     note = '{"a": "someone lost something"}'

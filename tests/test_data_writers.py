@@ -102,7 +102,7 @@ def test_openai_comparisons_come_back(tmp_path: Path) -> None:
     assert counts == {"rows": 2, "left out: ties, which OpenAI's rows do not know": 1}
     assert list(read("openai", tmp_path / "x.jsonl")) == [post, a, b, plain, post, b, a, ours]
     row = json.loads((tmp_path / "x.jsonl").read_text().splitlines()[0])
-    assert row["summaries"][0] == {"text": "ref text", "policy": "ref", "note": "x"}
+    assert row["summaries"][0] == {"text": " ref text", "policy": "ref", "note": "x"}
     assert (row["choice"], row["worker"], row["batch"], row["extra"]) == (1, "ann", "b1", {"confidence": 9})
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UserError
-from .app import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, say, show_table
+from .app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption, emit, open_store, say, show_table
+
+if TYPE_CHECKING:
+    from ..data import FilterReport, TldrFilter
 
 KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="The file's format; a wrong one lists them all.")]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Name of the data set.")]
@@ -25,16 +28,31 @@ def import_command(
     ] = None,
     dataset: DatasetOption = None,
     split: SplitOption = None,
+    shares: Annotated[
+        str | None,
+        typer.Option("--split-shares", metavar="NAME=SHARE,…", help="Split by text, as train=0.9,valid=0.1."),
+    ] = None,
+    filters: Annotated[
+        bool, typer.Option("--filters", help="For tldr: keep what the paper's rules keep, and count the rest.")
+    ] = False,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option("--tokenizer", metavar="DIR", help="Tokenizer for the --filters that count tokens."),
+    ] = None,
     skip_bad: Annotated[
         Path | None, typer.Option("--skip-bad", metavar="FILE", help="Set bad rows aside in FILE and go on.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
+    seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Read documents, reference summaries and judgements into the store. Importing again changes nothing."""
-    from ..data import import_into, parse_columns
+    from ..data import import_into, parse_columns, parse_shares
     from ..progress import Progress
 
+    if tokenizer is not None and not filters:
+        raise UserError("--tokenizer counts tokens for the filters; add --filters or leave it out")
+    posts = _filter(tokenizer) if filters else None
     with open_store(store) as opened, Progress("importing", total=None, unit="records") as progress:
         report = import_into(
             opened,
@@ -44,10 +62,41 @@ def import_command(
             dataset=dataset,
             split=split,
             skip_bad=skip_bad,
+            posts=posts,
+            shares=parse_shares(shares) if shares is not None else None,
+            seed=seed,
             advance=progress.advance,
         )
     say(str(report))
+    if report.filters is not None:
+        _show_filters(report.filters)
     emit(asdict(report), as_json)
+
+
+def _filter(tokenizer: Path | None) -> TldrFilter:
+    from ..data import TldrFilter
+
+    if tokenizer is None:
+        return TldrFilter()
+    from ..models.tokenizer import load_tokenizer
+
+    loaded = load_tokenizer(tokenizer)
+    return TldrFilter(lambda text: len(loaded(text, add_special_tokens=False, verbose=False)["input_ids"]))
+
+
+def _show_filters(report: FilterReport) -> None:
+    rows = [
+        [
+            count.rule,
+            count.drops,
+            *((f"{n:,}" if count.applied else "-") for n in (count.asked, count.dropped, count.undecided)),
+        ]
+        for count in report.rules
+    ]
+    show_table("filters, in their order", ["rule", "drops", "asked", "dropped", "row does not tell"], rows)
+    say(f"of {report.posts:,} posts: {report.kept_posts:,} kept, {report.kept_references:,} with their TL;DR")
+    if report.not_applied:
+        say(f"not applied, for want of --tokenizer: {'; '.join(report.not_applied)}")
 
 
 def export_command(

@@ -8,7 +8,23 @@ print(import_into(store, "jsonl", "posts.jsonl", columns={"document": "body"}, s
 from .importing import ImportReport, export_from, import_into
 from .reading import KINDS, read
 from .rows import Record
+from .splits import parse_shares, split_by_document
 from .table import parse_columns
+from .tldr_filters import FilterReport, TldrFilter
 from .writing import WRITERS, write
 
-__all__ = ["KINDS", "WRITERS", "ImportReport", "Record", "export_from", "import_into", "parse_columns", "read", "write"]
+__all__ = [
+    "KINDS",
+    "WRITERS",
+    "FilterReport",
+    "ImportReport",
+    "Record",
+    "TldrFilter",
+    "export_from",
+    "import_into",
+    "parse_columns",
+    "parse_shares",
+    "read",
+    "split_by_document",
+    "write",
+]

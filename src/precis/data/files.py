@@ -21,9 +21,11 @@ _SPLITS = {
     "val": "valid",
     "valid": "valid",
     "validation": "valid",
+    "valid1": "valid1",  # OpenAI's two halves: to choose models by, and to judge them on
+    "valid2": "valid2",
     "test": "test",
 }
-_WORDS = re.compile(r"[A-Za-z]+")
+_WORDS = re.compile(r"valid[12](?!\d)|[a-z]+")
 
 
 def files_at(path: Path, suffixes: Collection[str]) -> list[Path]:

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import UserError
 from ..records import Candidate, Document
 from . import table
 from .reading import read
-from .rows import Record
+from .rows import ABSENT, Record
+from .splits import Shares, split_by_document
+from .tldr_filters import FilterReport, TldrFilter
 from .writing import write
 
 if TYPE_CHECKING:
@@ -32,6 +35,9 @@ class ImportReport:
     bad_rows: int = 0
     rejects: str | None = None
     dropped: dict[str, int] = field(default_factory=dict)
+    absent: dict[str, int] = field(default_factory=dict)
+    filters: FilterReport | None = None
+    splits: dict[str, int] = field(default_factory=dict)
     new: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("documents", "candidates", "judgements"), 0))
     known: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("documents", "candidates", "judgements"), 0))
     duplicate_documents: int = 0
@@ -43,12 +49,15 @@ class ImportReport:
         lines = [f"{self.path}: {self.rows:,} rows in {self.seconds:.1f} s"]
         added = [name for name in self.new if self.new[name] or self.known[name]]
         lines += [f"  {name}: {self.new[name]:,} new, {self.known[name]:,} known" for name in added]
+        if self.splits:
+            lines += ["  splits: " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items())]
         notes = [
             (self.duplicate_documents, "documents have a text that was met under another id, split or data set"),
             (self.documents_without_reference, "documents have no reference summary"),
             (self.empty_candidates, "candidates are empty"),
             (self.bad_rows, f"bad rows were set aside in {self.rejects}"),
             *((count, f"dropped: {why}") for why, count in self.dropped.items()),
+            *((count, f"absent: {what}") for what, count in self.absent.items()),
         ]
         return "\n".join(lines + [f"  {count:,} {note}" for count, note in notes if count])
 
@@ -62,16 +71,32 @@ def import_into(
     dataset: str | None = None,
     split: str | None = None,
     skip_bad: Path | None = None,
+    posts: TldrFilter | None = None,
+    shares: Shares | None = None,
+    seed: int = 0,
     advance: Callable[[int], None] = lambda rows: None,
 ) -> ImportReport:
     """Read `path` (see `read`) into the store, batch by batch; `advance` is told of every batch's records.
+
+    With `shares` each document goes into the split that its text falls into (see `split_by_document`, with `seed`).
 
     Stopped at any moment, by a bad row or by force, it leaves whole batches; run again, it adds only what is missing.
     """
     start = time.monotonic()
     counts: Counter[str] = Counter()
-    report = ImportReport(str(path), rejects=None if skip_bad is None else str(skip_bad))
-    records = read(kind, path, columns=columns, dataset=dataset, split=split, skip_bad=skip_bad, counts=counts)
+    if shares and split is not None:
+        raise UserError("a split and shares of splits say two things; give one of them")
+    report = ImportReport(
+        str(path),
+        rejects=None if skip_bad is None else str(skip_bad),
+        filters=None if posts is None else posts.report,
+    )
+    split_of_id: dict[str, str] = {}
+    records = read(
+        kind, path, columns=columns, dataset=dataset, split=split, skip_bad=skip_bad, counts=counts, posts=posts
+    )
+    if shares:
+        records = split_by_document(records, shares, seed=seed)
     for batch in _batches(records):
         documents = [record for record in batch if isinstance(record, Document)]
         candidates = [record for record in batch if isinstance(record, Candidate)]
@@ -87,10 +112,15 @@ def import_into(
         referenced = {candidate.source_id for candidate in candidates if candidate.maker.role == "reference"}
         if kind not in ("precis", "openai", "trl"):  # whose documents come apart from their references, or without
             report.documents_without_reference += sum(document.id not in referenced for document in documents)
+        split_of_id |= {document.id: document.split for document in documents if shares}
         report.empty_candidates += sum(candidate.is_empty for candidate in candidates)
         advance(len(batch))
+    placed = Counter(split_of_id.values())
+    report.splits = {name: placed[name] for name in shares or ()}
     report.rows, report.bad_rows = counts.pop("rows", 0), counts.pop("bad rows", 0)
-    report.dropped = {why.removeprefix("dropped: "): count for why, count in counts.items()}
+    for why, count in counts.items():
+        left = report.absent if why.startswith(ABSENT) else report.dropped
+        left[why.removeprefix(ABSENT).removeprefix("dropped: ")] = count
     report.seconds = time.monotonic() - start
     return report
 

@@ -6,40 +6,47 @@
 
 A confidence of at most 4 goes with choice 0. Policy `ref` is the reference summary. The notes are the labeller's naive
 readings of each summary before seeing the post (appendix C); a comparison's `note` holds both as `{"a": …, "b": …}`.
+A text begins with the space that stands between prompt and summary (utils/experiment_helpers); that space belongs to
+the template's `lead`, not to the summary, so it is taken off here and put back by `row_of`.
 Where precis writes such a file, `extra` also holds what OpenAI's rows have no place for.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Literal
 
 from ..errors import BadInput
 from ..records import Candidate, Comparison, Document, JudgeInfo, Maker, Rating, check_text
-from .rows import Fields, Record, key_of, list_of, object_of, plain, reference, text_of
+from .rows import ABSENT, Fields, Record, key_of, list_of, object_of, optional_text, plain, reference, text_of
 
 REFERENCE = "ref"
+LEAD = " "
 
 
-def parse(fields: Fields, dataset: str, split: str) -> Iterator[Record]:
-    """One row's document, candidates, and comparison or ratings. `split`, if any, stands for the row's own."""
+def parse(fields: Fields, dataset: str, split: str, counts: Counter[str] | None = None) -> Iterator[Record]:
+    """One row's document, candidates, and comparison or ratings. `split`, if any, stands for the row's own.
+
+    An axis that is null makes no rating, and is counted in `counts`.
+    """
     info = object_of(fields, "info")
     name = "post" if info.get("post") is not None or "article" not in info else "article"
     document = Document(
         text_of(info, name),
-        title=_optional(info, "title"),
+        title=optional_text(info, "title"),
         key=key_of(info, "id"),
         dataset=dataset or ("openai-tldr" if name == "post" else "openai-cnndm"),
-        split=split or _optional(fields, "split"),
+        split=split or optional_text(fields, "split"),
         meta={field: plain(value) for field, value in info.items() if field in _INFO and value is not None},
     )
-    batch = _optional(fields, "batch")
+    batch = optional_text(fields, "batch")
     judge = JudgeInfo(f"person:{key_of(fields, 'worker')}", {"batch": batch} if batch else {})
     yield document
     if "summary" in fields and "summaries" not in fields:
-        yield from _ratings(object_of(fields, "summary"), document, judge)
+        yield from _ratings(object_of(fields, "summary"), document, judge, Counter() if counts is None else counts)
         return
     sides = list_of(fields, "summaries")
     if len(sides) != 2 or not all(isinstance(side, dict) for side in sides):
@@ -53,7 +60,7 @@ def parse(fields: Fields, dataset: str, split: str) -> Iterator[Record]:
     extra = object_of(fields, "extra") if fields.get("extra") is not None else {}
     if isinstance(extra.get("judge"), dict):
         judge = JudgeInfo(text_of(extra["judge"], "name"), object_of(extra["judge"], "settings"))
-    notes = {name: note for name, side in zip("ab", sides) if (note := _optional(side, "note"))}
+    notes = {name: note for name, side in zip("ab", sides) if (note := optional_text(side, "note"))}
     yield a
     yield b
     yield Comparison(
@@ -65,7 +72,7 @@ def parse(fields: Fields, dataset: str, split: str) -> Iterator[Record]:
         confidence=extra.get("confidence"),
         shown_first=_shown(extra.get("shown_first")),
         seconds=_seconds(extra.get("seconds")),
-        note=json.dumps(notes, ensure_ascii=False) if notes else _optional(extra, "note"),
+        note=json.dumps(notes, ensure_ascii=False) if notes else optional_text(extra, "note"),
     )
 
 
@@ -98,7 +105,7 @@ def row_of(document: Document, a: Candidate, b: Candidate, comparison: Compariso
         "split": document.split,
         "summaries": [
             {
-                "text": side.text,
+                "text": LEAD + side.text,
                 "policy": REFERENCE if side.maker.role == "reference" else side.maker.name,
                 "note": notes.get(name),
             }
@@ -135,22 +142,22 @@ def _seconds(value: Any) -> float | None:
 def _candidate(side: Fields, document: Document) -> Candidate:
     policy = text_of(side, "policy")
     if policy == REFERENCE:
-        return reference(document, text_of(side, "text"))
-    return Candidate(document.id, text_of(side, "text", allow_empty=True), Maker("policy", policy))
+        return reference(document, text_of(side, "text").removeprefix(LEAD))
+    text = text_of(side, "text", allow_empty=True).removeprefix(LEAD)
+    return Candidate(document.id, text, Maker("policy", policy))
 
 
-def _ratings(summary: Fields, document: Document, judge: JudgeInfo) -> Iterator[Record]:
+def _ratings(summary: Fields, document: Document, judge: JudgeInfo, counts: Counter[str]) -> Iterator[Record]:
     candidate = _candidate(summary, document)
     yield candidate
-    note = _optional(summary, "note")
+    note = optional_text(summary, "note")
+    absent: Counter[str] = Counter()
     for axis, value in object_of(summary, "axes").items():
         check_text(axis, "axes")
-        if isinstance(value, bool):  # "compatible": a yes or no, not one of the 1–7 axes
+        if value is None:
+            absent[f"{ABSENT}rating of {axis}"] += 1
+        elif isinstance(value, bool):  # "compatible": a yes or no, not one of the 1–7 axes
             yield Rating(judge, document.id, candidate.id, axis, int(value), low=0, high=1, note=note)
-        elif value is not None:
+        else:
             yield Rating(judge, document.id, candidate.id, axis, value, note=note)
-
-
-def _optional(fields: Fields, name: str) -> str:
-    """The text in field `name`, or "" where it is absent or null."""
-    return "" if fields.get(name) is None else text_of(fields, name, allow_empty=True)
+    counts.update(absent)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ..errors import BadInput, UserError
 from ..records import Document
-from . import dialogsum, docstrings, native, openai, pairs, table, trl
+from . import dialogsum, docstrings, native, openai, pairs, sumllm, summeval, table, tldr, trl
 from .arrow_rows import arrow_rows, dataset_files, parquet_rows
 from .csv_rows import csv_rows
 from .files import dataset_of, files_at, split_of
 from .json_rows import json_rows
 from .rows import Bad, Fields, Record, Rejects, Row
+from .tldr_filters import TldrFilter
 
 Parse = Callable[[Fields], Iterable[Record]]
 RowsOf = Callable[[Path], Iterator[Row | Bad]]
 
 TABLES: dict[str, RowsOf] = {"jsonl": json_rows, "csv": csv_rows, "parquet": parquet_rows, "hf": arrow_rows}
-KINDS = (*TABLES, "precis", "dialogsum", *pairs.NAMES, "openai", "trl", "docstrings")
+KINDS = (
+    *TABLES, "precis", "dialogsum", *pairs.NAMES, "tldr", "openai", "sumllm", "summeval", "trl", "docstrings"
+)  # fmt: skip
 _BY_SUFFIX: dict[str, RowsOf] = {
     ".jsonl": json_rows,
     ".ndjson": json_rows,
@@ -41,12 +45,14 @@ def read(
     split: str | None = None,
     skip_bad: Path | None = None,
     counts: Counter[str] | None = None,
+    posts: TldrFilter | None = None,
 ) -> Iterator[Record]:
     """The records in a file, or in all of a folder's files of this kind: each row's document before its candidates.
 
     `kind` is one of `KINDS`. The data sets' own kinds read JSONL, a JSON list, CSV, Parquet and `datasets` folders.
     `columns` gives the roles of a table's columns (see `table`). `dataset` and `split` overrule what rows, file names
-    (`dev.jsonl` is split "valid") and folders say. `counts` receives "rows", "bad rows" and what was dropped and why.
+    (`dev.jsonl` is split "valid") and folders say. `counts` receives "rows", "bad rows" and what was dropped or absent.
+    For `tldr`, `posts` says which posts and references to keep, and counts the others.
 
     A bad row raises `BadInput` with file, line and field, or is set aside in the JSONL file `skip_bad`. What spoils a
     file as a whole (missing, truncated, empty, not what its kind says) raises `BadInput` or `UserError` in any case.
@@ -56,6 +62,8 @@ def read(
     table.check_columns(columns or {})
     if columns and kind not in TABLES:
         raise UserError(f"columns can be named for {', '.join(TABLES)}; {kind} has its own")
+    if posts is not None and kind != "tldr":
+        raise UserError(f"the filters are for posts with their TL;DR; {kind} is not the kind tldr")
     counts = Counter() if counts is None else counts
     if kind == "docstrings":
         return docstrings.read(str(path), dataset=dataset or kind, split=split, counts=counts)
@@ -65,8 +73,9 @@ def read(
         raise UserError(f"{path} holds the splits {', '.join(found)}; name one of its files, or leave out the split")
     name = dataset if dataset is not None else dataset_of(path) if kind in (*TABLES, "trl") else kind
     rejects = Rejects(skip_bad, path)
+    asked = _Asked(columns or {}, dataset, split, posts, counts)
     sources = [
-        (file, rows_of, _parser(kind, columns or {}, name, part if split is None else split, dataset, split))
+        (file, rows_of, _parser(kind, file, name, part if split is None else split, asked))
         for file, part, rows_of in files
     ]
     return _records(kind, sources, rejects, counts)
@@ -83,20 +92,36 @@ def _files(kind: str, path: Path) -> list[tuple[Path, str, RowsOf]]:
     return [(file, split_of(file), rows_of or _BY_SUFFIX.get(file.suffix.lower(), json_rows)) for file in found]
 
 
-def _parser(kind: str, columns: table.Columns, name: str, part: str, dataset: str | None, split: str | None) -> Parse:
+@dataclass(frozen=True)
+class _Asked:
+    """What the caller of `read` said, None where nothing, and where to count."""
+
+    columns: table.Columns
+    dataset: str | None
+    split: str | None
+    posts: TldrFilter | None
+    counts: Counter[str]
+
+
+def _parser(kind: str, file: Path, name: str, part: str, asked: _Asked) -> Parse:
     """How a row of `kind` becomes records; `name` and `part` hold where neither the caller nor the row says better."""
     if kind in TABLES:
-        fixed = frozenset(role for role, said in (("dataset", dataset), ("split", split)) if said is not None)
-        parse = partial(table.parse, dataset=name, split=part, columns=columns, fixed=fixed)
-        return (lambda fields: parse(table.unpack_cells(fields, columns))) if kind == "csv" else parse
-    if kind in pairs.NAMES:
-        return lambda fields: pairs.parse(kind, fields, name, part)
-    if kind == "dialogsum":
-        return lambda fields: dialogsum.parse(fields, name, part)
+        said = (("dataset", asked.dataset), ("split", asked.split))
+        fixed = frozenset(role for role, value in said if value is not None)
+        parse = partial(table.parse, dataset=name, split=part, columns=asked.columns, fixed=fixed)
+        return (lambda fields: parse(table.unpack_cells(fields, asked.columns))) if kind == "csv" else parse
     if kind == "openai":
-        return lambda fields: openai.parse(fields, dataset or "", split or "")
-    if kind == "trl":
-        return lambda fields: trl.parse(fields, name, part)
+        return partial(openai.parse, dataset=asked.dataset or "", split=asked.split or "", counts=asked.counts)
+    if kind == "tldr":
+        return partial(tldr.parse, dataset=name, split=part, admit=asked.posts.admit if asked.posts else None)
+    if kind == "sumllm":
+        return partial(sumllm.parse, dataset=name, split=part, file=file.name)
+    if kind == "summeval":
+        return partial(summeval.parse, dataset=name, split=part, counts=asked.counts)
+    if kind in pairs.NAMES:
+        return partial(pairs.parse, kind, dataset=name, split=part)
+    if kind in ("dialogsum", "trl"):
+        return partial(dialogsum.parse if kind == "dialogsum" else trl.parse, dataset=name, split=part)
     return native.parse
 
 

@@ -15,6 +15,8 @@ from ..records import Candidate, Document, Judgement, Maker, check_text
 
 Record = Document | Candidate | Judgement
 Fields = Mapping[str, Any]
+# How the name of a count begins that says what rows leave open: a null where a rating could be.
+ABSENT = "absent: "
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,11 @@ def text_of(fields: Fields, name: str, *, allow_empty: bool = False) -> str:
     value = fields[name]
     check_text(value, name, allow_empty=allow_empty)
     return str(value)
+
+
+def optional_text(fields: Fields, name: str) -> str:
+    """The text in field `name`, or "" where it is absent or null."""
+    return "" if fields.get(name) is None else text_of(fields, name, allow_empty=True)
 
 
 def key_of(fields: Fields, name: str) -> str:

@@ -1,14 +1,4 @@
-"""Text to token ids and back: template + source → prefix ids, candidate → continuation ids.
-
-Three promises, each tested:
-
-- **The seam is exact.** A group's prefix is encoded once and each candidate's continuation apart, so that all
-  candidates share the very same prefix ids; where the tokenizer allows it the two together equal the joint
-  encoding. Sampled ids are kept as sampled, never re-encoded.
-- **Documents are data.** Special tokens are read in the template only; a document that contains `<|im_end|>` or
-  `{summary}` contributes those characters, not that token or that field.
-- **The document is cut, never the summary**, at a line or sentence end, and every cut is counted.
-"""
+"""The renderer: sources and candidates to ids, for one tokenizer, one template and one token budget."""
 
 from __future__ import annotations
 
@@ -21,13 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import UserError
-from .records import Candidate, Document, Group, content_hash
+from ..errors import UserError
+from ..records import Candidate, Document, Group, content_hash
+from .templates import FIELD, TEMPLATES, Template, fields_of, fill
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FIELD = re.compile(r"\{(\w+)\}")
 _BOUNDARY = re.compile(r"\n+|(?<=[.!?…。！？])[\"'”’)]*\s+")
 # Private-use characters that mark where a field's text goes while a chat template is rendered around it.
 _MARK = "\ue000{}\ue001"
@@ -56,46 +46,6 @@ class Prefix:
 
     ids: tuple[int, ...]
     cut_characters: int = 0
-
-
-@dataclass(frozen=True)
-class Template:
-    """A prompt. `{document}`, `{title}` and any key of the document's `meta` are fields; nothing is executed.
-
-    `lead` stands between prompt and summary and belongs to the continuation (a leading space, for most byte-level
-    tokenizers: Stiennon et al. 2020, utils/experiment_helpers). With `chat`, the text is the user's message and
-    the tokenizer's own chat template wraps it; `system` is then the system message.
-    """
-
-    text: str
-    lead: str = " "
-    chat: bool = False
-    system: str = ""
-
-    @cached_property
-    def hash(self) -> str:
-        return content_hash("t", asdict(self))
-
-
-TEMPLATES: dict[str, Template] = {
-    "plain": Template("{document}\n\nTL;DR:"),
-    "tldr": Template("SUBREDDIT: r/{subreddit}\n\nTITLE: {title}\n\nPOST: {document}\n\nTL;DR:"),
-    "article": Template("Article:\n{document}\n\nTL;DR:\n", lead=""),
-    "chat": Template("{document}\n\nSummarize the text above in one to three sentences.", lead="", chat=True),
-    # For models that `precis init-model` makes: the separator is a token of its own.
-    "separator": Template("<bos>{document}<sep>", lead=""),
-    # For encoder-decoders: the encoder reads the document and nothing else.
-    "encoder": Template("{document}", lead=""),
-}
-
-
-def template_named(name: str) -> Template:
-    """One of the named templates, or, for text with `{document}` in it, a plain template of that text."""
-    if name in TEMPLATES:
-        return TEMPLATES[name]
-    if "{document}" in name:
-        return Template(name)
-    raise UserError(f"no template {name!r}; use one of {', '.join(TEMPLATES)}, or a text that contains {{document}}")
 
 
 class Renderer:
@@ -147,7 +97,7 @@ class Renderer:
 
     def prefix(self, source: Document | Candidate, **fields: str) -> Prefix:
         """The ids of the rendered source, within the budget. `fields` fill what the source does not have."""
-        values = {**_fields_of(source), **fields}
+        values = {**fields_of(source), **fields}
         document = values["document"]
         # A token seldom covers 32 characters, so what lies beyond cannot fit; a book must not be tokenized for that.
         window = document[: 32 * self.max_prefix_tokens]
@@ -225,23 +175,14 @@ class Renderer:
         return [self._special.get(part, part) for part in parts if part]
 
     def _encode(self, values: Mapping[str, str]) -> tuple[int, ...]:
-        def fill(match: re.Match[str]) -> str:
-            if match[1] not in values:
-                raise UserError(f"the template asks for {{{match[1]}}}, which this document does not have")
-            return values[match[1]]
-
         pattern = _MARKED if self.template.chat else FIELD
         ids: list[int] = []
         for piece in self._pieces:
-            ids += [piece] if isinstance(piece, int) else self._plain(pattern.sub(fill, piece))
+            ids += [piece] if isinstance(piece, int) else self._plain(fill(piece, values, pattern))
         return tuple(ids)
 
     def _plain(self, text: str) -> list[int]:
-        """Ids of text in which nothing is a special token."""
-        if not text:
-            return []
-        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)
-        return list(encoded["input_ids"])
+        return plain_ids(self.tokenizer, text)
 
     def _conventional_specials(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The special ids that this tokenizer puts before and after a text by its own convention."""
@@ -251,6 +192,13 @@ class Renderer:
             if full[start : start + len(bare)] == bare:
                 return tuple(full[:start]), tuple(full[start + len(bare) :])
         return (), ()
+
+
+def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Ids of text in which nothing is a special token."""
+    if not text:
+        return []
+    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"])
 
 
 def load_renderer(
@@ -281,13 +229,6 @@ def load_renderer(
         encoder_decoder=encoder_decoder,
         decoder_start_id=decoder_start_id,
     )
-
-
-def _fields_of(source: Document | Candidate) -> dict[str, str]:
-    if isinstance(source, Candidate):
-        return {"document": source.text, "title": ""}
-    meta = {key: value for key, value in source.meta.items() if isinstance(value, str)}
-    return {**meta, "document": source.text, "title": source.title}
 
 
 def _longest_cut(text: str, fits: Callable[[int], bool]) -> int:
