@@ -15,6 +15,7 @@ from precis.report.write import read_report
 from precis.store import Store
 
 SMALL = """
+improve = ["ppo", "rloo", "rejection"]
 [data]
 kind = "sandbox"
 train_documents = 12
@@ -35,6 +36,14 @@ decoding = {kind = "temperature", max_new_tokens = 12}
 pairs_per_group = 2
 [reward.training]
 max_steps = 2
+[reinforcement.online]
+iterations = 2
+documents = 3
+k = 2
+max_new_tokens = 12
+passes = 1
+[rejection.training]
+max_steps = 1
 [evaluation]
 n = 3
 """
@@ -59,12 +68,16 @@ def test_human_feedback_leaves_a_complete_folder(finished: Path) -> None:
         assert (work / name).is_file(), name
     report = read_report(work / "report.json")
     assert report.run.seeds == (1,)
-    assert set(report.run.seconds) >= {"documents", "supervised", "candidates", "feedback", "reward", "test"}
+    assert set(report.run.seconds) >= {"documents", "supervised", "candidates", "feedback", "reward", "ppo", "rloo", "rejection", "test"}
     outputs = [json.loads(line) for line in (work / "outputs.jsonl").read_text().splitlines()]
     systems = {row["system"] for row in outputs}
     assert systems == {
-        "Lead-3", "Longest-3", "supervised, greedy", "random of 3", "best of 3 by reward", "best of 3 by oracle",
+        "Lead-3", "Longest-3", "supervised, greedy", "ppo, greedy", "rloo, greedy", "rejection, greedy",
+        "random of 3", "best of 3 by reward", "best of 3 by oracle",
     }  # fmt: skip
+    assert "Policies trained towards the reward" in [section.title for section in report.sections]
+    for name in ("ppo", "ppo-value", "rloo", "rejection"):
+        assert (work / "models" / name / "model.safetensors").is_file(), name
     with Store(work) as store:
         held = store.stats()
     assert held["judgements"]["by_judge"]["comparer"]["comparison"] > 0

@@ -1,4 +1,4 @@
-"""Learning from comparisons (Stiennon et al. 2020, arXiv 2009.01325): a reward model, and the best of N by it.
+"""Learning from comparisons (Stiennon et al. 2020, arXiv 2009.01325): a reward model, and policies that it improves.
 
 The paper's steps, and where each stands below:
 
@@ -7,16 +7,19 @@ The paper's steps, and where each stands below:
 3. K candidates a document from it, judged (§3.3): by ROUGE against the references, by the sandbox's simulated
    comparers, or by the sandbox's oracle.
 4. A reward model from the supervised policy, on the pairs that this makes (§3.4).
-5. The best of N candidates by the reward model (§4.3, fig. 7), beside a random one of them and the ceiling.
-6. Evaluation (§4, app. F), with a judge that gave no training signal where there is one.
+5. Policies trained towards the reward model: PPO (§3.4, app. B.1), RLOO, imitation of the best samples.
+6. The best of N candidates by the reward model (§4.3, fig. 7), beside a random one of them and the ceiling.
+7. Evaluation (§4, app. F), with a judge that gave no training signal where there is one.
 
-Departures: one round of feedback, not three; candidates come from one policy; no PPO.
+Departures: one round of feedback, not three; candidates come from one policy; RLOO and imitation of the best are not
+the paper's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ..evaluation.baselines import rule_candidates
 from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
@@ -32,6 +35,12 @@ from .feedback import FeedbackSettings, feedback_judge, gold_judge, preferences
 from .reporting import Findings, best_of_n_report
 from .settings import Settings
 from .workspace import Workspace, open_workspace
+
+IMPROVEMENTS = {
+    "ppo": "PPO with a value network started from the reward model (§3.4, app. B.1)",
+    "rloo": "REINFORCE against the mean of a document's other summaries (Ahmadian et al. 2024)",
+    "rejection": "fine-tuning on the best candidate of each document",
+}
 
 
 class EvaluationSettings(Settings):
@@ -62,6 +71,12 @@ class HumanFeedback(Settings):
     """Who judges them (§3.3)."""
     reward: steps.RewardSettings = steps.RewardSettings()
     """The reward model (§3.4)."""
+    improve: tuple[Literal["ppo", "rloo", "rejection"], ...] = ("ppo",)
+    """Which policies to train towards the reward model (§3.4)."""
+    reinforcement: steps.ReinforcementSettings = steps.ReinforcementSettings()
+    """PPO and RLOO (§3.4)."""
+    rejection: steps.RejectionSettings = steps.RejectionSettings()
+    """Fine-tuning on the best candidate of each document."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """The evaluation (§4)."""
 
@@ -94,11 +109,30 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
     with work.step("reward", f"a reward model on {pairs.counts.get('pairs', 0):,} pairs (§3.4)"):
         reward = steps.train_reward_model(work, policy, pairs, settings.reward, seed=seed)
 
+    improved: dict[str, steps.Writer] = {}
+    for name in settings.improve:
+        with work.step(name, f"{IMPROVEMENTS[name]}"):
+            if name == "rejection":
+                improved[name] = steps.imitate_the_best(
+                    work, policy, reward, groups, documents.valid, settings.rejection
+                )
+            else:
+                improved[name] = steps.reinforce(
+                    work, policy, reward, documents.train, settings.reinforcement, name=name, seed=seed
+                )
+
     with work.step("test", f"{settings.evaluation.n} candidates a test document (§4.3)"):
         n = settings.evaluation.n
         greedily = Decoding("greedy", max_new_tokens=decoding.max_new_tokens)
-        greedy = steps.write_candidates(work, policy, documents.test, greedily, k=1, seed=seed)
+        greedy = {
+            f"{name}, greedy": steps.write_candidates(work, writer, documents.test, greedily, k=1, seed=seed)
+            for name, writer in {"supervised": policy, **improved}.items()
+        }
         pool = steps.write_candidates(work, policy, documents.test, decoding, k=n, seed=seed)
+        moved = {
+            f"{name}, greedy": steps.moved_from(work, writer, policy, documents.test, decoding, seed=seed)
+            for name, writer in improved.items()
+        }
         sources = [group.source for group in documents.test if isinstance(group.source, Document)]
         lead = steps.keep_candidates(work, documents.test, rule_candidates(sources, "lead"))
         longest = steps.keep_candidates(work, documents.test, rule_candidates(sources, "longest"))
@@ -106,7 +140,7 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
     with work.step("evaluation", "every system, by every judge (§4, app. F)"):
         gold = gold_judge(settings.feedback)
         judges: list[Judge] = [gold, reward, LengthJudge(), CopyingJudge()]
-        everything = steps.together(pool, greedy, lead, longest)
+        everything = steps.together(pool, *greedy.values(), lead, longest)
         for judge in judges:
             everything = steps.judge(work, judge, everything)
         pool = steps.with_judgements(work, pool)
@@ -115,7 +149,7 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
         systems: dict[str, Sequence[Group]] = {
             "Lead-3": lead,
             "Longest-3": longest,
-            "supervised, greedy": greedy,
+            **greedy,
             random: random_of(pool, seed=seed).groups,
             by_reward: best_of(pool, reward.info).groups,
             ceiling: best_of(pool, gold.info).groups,
@@ -125,7 +159,7 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
             {group.source.id: group.references for group in documents.test},
             {name: [c for group in own for c in group.candidates] for name, own in systems.items()},
             judgements=[judgement for group in everything for judgement in group.judgements],
-            against=(random, REFERENCE),
+            against=(random, REFERENCE, *(("supervised, greedy",) if improved else ())),
             baseline=random,
             training_judges=[labeller.info.name, reward.info.name],
             encoder=settings.evaluation.encoder,
@@ -142,6 +176,8 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
         documents=documents,
         pairs=pairs,
         pool=pool,
+        greedy={name: steps.with_judgements(work, own) for name, own in greedy.items()},
+        moved=moved,
         examples=settings.evaluation.examples,
     )
     html, _ = write_report(report, work.folder)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..evaluation.bestofn import best_of_n_curve
+from ..evaluation.divergence import Divergence
 from ..evaluation.rewardmodel import (
     accuracies,
     accuracy_by,
@@ -17,7 +18,7 @@ from ..evaluation.rewardmodel import (
     held_out_pairs,
     length_classes,
 )
-from ..evaluation.statistics import Difference
+from ..evaluation.statistics import Difference, mean_estimate
 from ..evaluation.systems import Evaluation
 from ..records import Document, Group, JudgeInfo
 from ..report.analysis_blocks import (
@@ -27,11 +28,12 @@ from ..report.analysis_blocks import (
     read_metrics,
     training_plot,
 )
-from ..report.contents import Block, Notice, Report, Section, Text
+from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section, Table, Text, cell
 from ..report.example_blocks import example_block, length_histogram
 from ..report.run import describe_run
 from ..report.systems_blocks import differences_table, quality_table, text_table, win_rate_blocks
 from ..selection import Selection, pairs_from_scores, scores_of
+from ..training.run_folder import read_result
 from .settings import Settings
 from .steps import Documents
 from .workspace import Workspace
@@ -58,6 +60,8 @@ def best_of_n_report(
     documents: Documents,
     pairs: Selection,
     pool: Sequence[Group],
+    greedy: Mapping[str, Sequence[Group]],
+    moved: Mapping[str, Divergence],
     examples: int,
 ) -> Report:
     """Everything that the run found, as a report."""
@@ -74,6 +78,7 @@ def best_of_n_report(
                 *win_rate_blocks(evaluation.win_rates),
             ),
         ),
+        *([Section("Policies trained towards the reward", (_policies(greedy, moved, about),))] if moved else []),
         Section("What choosing buys", tuple(_choosing(pool, about))),
         Section("The reward model", tuple(reward_blocks)),
         Section(
@@ -131,6 +136,28 @@ def _said(difference: Difference, about: Findings) -> str:
     return (
         f"{about.chosen.capitalize()} has {word} ROUGE-1 than {about.random}: {100 * value.value:+.1f} "
         f"[{100 * value.low:+.1f}, {100 * value.high:+.1f}] points on {value.n} documents."
+    )
+
+
+def _policies(greedy: Mapping[str, Sequence[Group]], moved: Mapping[str, Divergence], about: Findings) -> Table:
+    """What each policy gained by the reward model, and by the judge that it never saw, and how far it went for it."""
+    rows = []
+    for name, groups in greedy.items():
+        means = []
+        for info in (about.reward, about.gold):
+            scores = [scores_of(group, info)[0] if group.candidates else None for group in groups]
+            means.append(cell(mean_estimate([score for score in scores if score is not None])))
+        kl = cell(moved[name].per_sequence) if name in moved else Cell(None, why="it is the reference policy")
+        rows.append(Row((Cell(name), *means, kl)))
+    return Table(
+        caption="Greedy summaries of the test documents; KL over summaries sampled at the training temperature.",
+        columns=(
+            Column("Policy"),
+            Column("Reward", "Mean reward of the model that it was trained towards.", "higher", digits=2),
+            Column(about.gold.name, "Mean score by the judge of the result.", "higher", digits=3),
+            Column("KL", "KL(policy ‖ supervised policy), nats a summary.", "lower", digits=2),
+        ),
+        rows=tuple(rows),
     )
 
 
@@ -198,16 +225,23 @@ def _training(work: Workspace, documents: Documents, pairs: Selection) -> list[B
             f"documents. Judged groups: {pairs}."
         )
     ]
+    rollouts = {"Score": ["score"], "KL, nats a summary": ["kl"], "Tokens a summary": ["length"]}
     curves = {
-        "supervised": {"Loss a token, nats": ["loss"], "Tokens a second": ["tokens_per_second"]},
-        "reward": {"Loss a pair, nats": ["loss"], "Accuracy": ["accuracy"]},
+        "supervised": ("train", {"Loss a token, nats": ["loss"], "Tokens a second": ["tokens_per_second"]}),
+        "reward": ("train", {"Loss a pair, nats": ["loss"], "Accuracy": ["accuracy"]}),
+        "ppo": ("rollout", rollouts),
+        "rloo": ("rollout", rollouts),
+        "rejection": ("train", {"Loss a token, nats": ["loss"]}),
     }
-    for name, panels in curves.items():
+    for name, (split, panels) in curves.items():
         file = work.training / name / "metrics.jsonl"
         if not file.is_file():
             continue
         rows, broken = read_metrics(file)
-        plot = training_plot([row for row in rows if row.get("split") == "train"], panels, caption=f"Training {name}.")
+        plot = training_plot([row for row in rows if row.get("split") == split], panels, caption=f"Training {name}.")
         blocks += [plot] if plot is not None else []
         blocks += [Notice(f"{broken} lines of {name}'s metrics cannot be read.", "note")] if broken else []
+        result = read_result(work.training / name)
+        if result is not None and result.stopped == "collapse":
+            blocks.append(Notice(f"Training {name} was stopped at step {result.steps:,}: {result.reason}."))
     return blocks

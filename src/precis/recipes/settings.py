@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ..errors import UserError
+from ..evaluation.plain import write_text
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -69,8 +70,7 @@ def _validated(kind: TypeAdapter[T], values: dict[str, Any]) -> T:
 
 def save_settings(settings: Settings, run_dir: Path) -> None:
     """Write the resolved settings to `config.json`, the file that a report quotes and a resume is checked against."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / "config.json").write_text(settings.model_dump_json(indent=2) + "\n", "utf-8")
+    write_text(run_dir / "config.json", settings.model_dump_json(indent=2) + "\n")
 
 
 def check_unchanged(settings: Settings, run_dir: Path) -> None:
@@ -78,7 +78,10 @@ def check_unchanged(settings: Settings, run_dir: Path) -> None:
     path = run_dir / "config.json"
     if not path.is_file():
         return
-    before, now = json.loads(path.read_text("utf-8")), json.loads(settings.model_dump_json())
+    try:
+        before, now = json.loads(path.read_text("utf-8")), json.loads(settings.model_dump_json())
+    except ValueError as error:
+        raise UserError(f"{path} cannot be read ({error}); restore it, or name another folder with --out") from error
     changed = _differences(before, now)
     if changed:
         raise UserError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..records import Candidate, Document, Group, Maker, Score
+from ..records import Candidate, Document, Failure, Group, Maker, Score
 from ..sampling.decoding import Decoding
 from ..sampling.local import generate
 from .steps import StartSettings, load_reward_judge, load_writer
@@ -30,11 +30,12 @@ def summarize(
     temperature: float = 0.7,
     max_new_tokens: int = 64,
     template: str | None = None,
+    trust_remote_code: bool = False,
     seed: int = 0,
 ) -> Summary:
-    """The summary of `text`. Raises `UserError` if the model writes nothing."""
+    """The summary of `text`. Raises `UserError` if the model writes nothing, or the reward model scores nothing."""
     document = Document(text.strip())
-    writer = load_writer(model, StartSettings(template=template))
+    writer = load_writer(model, StartSettings(template=template, trust_remote_code=trust_remote_code))
     prefix = writer.renderer.prefix(document)
     decoding = Decoding(
         "greedy" if best_of == 1 else "temperature", temperature=temperature, max_new_tokens=max_new_tokens
@@ -61,6 +62,11 @@ def summarize(
     if reward_model is not None:
         (said,) = load_reward_judge(reward_model).judge([Group(document, candidates)])
         values = {judgement.candidate: judgement.value for judgement in said if isinstance(judgement, Score)}
+        if not values:
+            why = next(judgement.why for judgement in said if isinstance(judgement, Failure))
+            raise UserError(f"the reward model in {reward_model} gave no candidate a score: {why}")
+        if unscored := best_of - empty - len(values):
+            notes.append(f"{unscored} of {best_of} candidates have no reward and were passed over")
         chosen = max((c for c in candidates if c.id in values), key=lambda candidate: values[candidate.id])
         reward = values[chosen.id]
     if not chosen.finished:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from ..errors import UserError
 from .guards import Guard
@@ -13,8 +14,10 @@ from .guards import Guard
 class OnlineConfig:
     """Reinforcement learning, with the values of Stiennon et al. 2020 (app. B.1) and Huang et al. 2024 (detail 20)."""
 
-    iterations: int = 1000
-    """Times that the policy writes and is then updated. The paper has 1M episodes: 1,953 times 512."""
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "use_attribute_docstrings": True}
+
+    iterations: int = 1953
+    """Times that the policy writes and is then updated; the paper's 1M episodes are 1,953 times 512."""
     documents: int = 512
     """Documents an iteration writes summaries of."""
     k: int = 1

@@ -1,0 +1,174 @@
+"""`precis train ppo` and `precis train rloo`: a policy trained towards a reward, by writing and being scored."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UserError
+from .app import DEFAULT_STORE, JsonOption, ResumeOption, SeedOption, StoreOption, emit, open_store, say
+
+PolicyOption = Annotated[str, typer.Option("--policy", help="Folder or hub name of the policy to start from.")]
+OutFolder = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder of the trained policy; training is kept beside it.")
+]
+RewardOption = Annotated[
+    str,
+    typer.Option(
+        "--reward",
+        help="What to maximize: a reward model's folder, a judge (rouge, oracle, length, copying), or FILE.py:FUNCTION "
+        "of a document and its summaries.",
+    ),
+]
+DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only this data set's documents.")]
+SplitOption = Annotated[str | None, typer.Option("--split", help="Only this split.")]
+OnlineOption = Annotated[
+    list[str] | None,
+    typer.Option("--online", help="A setting of rollouts, key=value, as in docs/settings.md; may be repeated."),
+]
+TrainingOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A training setting, key=value, as in docs/settings.md; may be repeated."),
+]
+ValueOption = Annotated[
+    Path | None, typer.Option("--value", help="Value network to start from: a reward model's folder.")
+]
+
+
+def train_ppo_command(
+    policy: PolicyOption,
+    reward: RewardOption,
+    out: OutFolder,
+    value: ValueOption = None,
+    dataset: DatasetOption = None,
+    split: SplitOption = "train",
+    online: OnlineOption = None,
+    settings: TrainingOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    seed: SeedOption = 0,
+    resume: ResumeOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """PPO against a reward, with a value network of its own, started from the reward model."""
+    _train(policy, reward, out, value, True, dataset, split, online, settings, store, seed, resume, as_json)
+
+
+def train_rloo_command(
+    policy: PolicyOption,
+    reward: RewardOption,
+    out: OutFolder,
+    dataset: DatasetOption = None,
+    split: SplitOption = "train",
+    online: OnlineOption = None,
+    settings: TrainingOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    seed: SeedOption = 0,
+    resume: ResumeOption = True,
+    as_json: JsonOption = False,
+) -> None:
+    """REINFORCE against a reward, each summary against the mean of its document's others; no value network."""
+    _train(policy, reward, out, None, False, dataset, split, online, settings, store, seed, resume, as_json)
+
+
+def _train(
+    policy: str,
+    reward: str,
+    out: Path,
+    value: Path | None,
+    with_value: bool,
+    dataset: str | None,
+    split: str | None,
+    online: list[str] | None,
+    settings: list[str] | None,
+    store: str,
+    seed: int,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    from pydantic import TypeAdapter
+
+    from ..models import check_replaceable, reward_model_from_policy, save_policy, save_reward_model
+    from ..recipes.settings import parse_settings
+    from ..recipes.steps import ReinforcementSettings, load_reward_judge, load_writer
+    from ..training import OnlineConfig, TrainConfig
+    from ..training.online import train_online
+
+    check_replaceable(out)
+    defaults = ReinforcementSettings().training
+    given = parse_settings(TypeAdapter(TrainConfig), [f"seed={seed}", *(settings or [])])
+    named = {setting.partition("=")[0].strip(): None for setting in settings or []}
+    config = replace(defaults, seed=seed, **{name: getattr(given, name) for name in named})
+    how = parse_settings(TypeAdapter(OnlineConfig), online or ([] if with_value else ["k=4"]))
+    judge = _reward(reward)
+    writer = load_writer(policy, to_train=True)
+    network = None
+    if with_value:
+        known = value or (Path(reward) if Path(reward).is_dir() else None)
+        # Without a reward model there is nothing better to start from than the policy and a new head.
+        network = load_reward_judge(known).model if known else reward_model_from_policy(writer.policy, seed=seed)
+    with open_store(store, create=False) as opened:
+        groups = [group for group in opened.groups(dataset, split)]
+    if not groups:
+        raise UserError(f"the store {store} holds no such documents; import some first")
+    result = train_online(
+        writer.policy,
+        writer.renderer,
+        groups,
+        judge,
+        how,
+        config,
+        out.with_name(f"{out.name}-training"),
+        value=network,
+        resume=resume,
+    )
+    save_policy(writer.policy, out, beside=writer.renderer.save)
+    if network is not None:
+        save_reward_model(
+            network, writer.policy.tokenizer, out.with_name(f"{out.name}-value"), beside=writer.renderer.save
+        )
+    say(f"{out}: {result.steps:,} steps, {result.stopped}: {result.reason}")
+    emit({"folder": str(out), "stopped": result.stopped, "steps": result.steps, "seconds": result.seconds}, as_json)
+
+
+def _reward(reward: str) -> Any:
+    """A judge by its name, a reward model by its folder, or a user's function by file and name."""
+    from ..judges.copying import CopyingJudge
+    from ..judges.length import LengthJudge
+    from ..judges.oracle import OracleJudge
+    from ..judges.rouge import RougeJudge
+    from ..recipes.steps import load_reward_judge
+
+    judges: dict[str, Any] = {
+        "rouge": RougeJudge,
+        "oracle": OracleJudge,
+        "length": LengthJudge,
+        "copying": CopyingJudge,
+    }
+    if reward in judges:
+        return judges[reward]()
+    file, colon, name = reward.rpartition(":")
+    if colon and file.endswith(".py"):
+        return _function(Path(file), name)
+    if Path(reward).is_dir():
+        return load_reward_judge(reward)
+    raise UserError(f"--reward {reward!r} is no folder, none of {', '.join(judges)}, and no FILE.py:FUNCTION")
+
+
+def _function(file: Path, name: str) -> Any:
+    if not file.is_file():
+        raise UserError(f"there is no file {file}")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None and spec.loader is not None  # a file that ends in .py has both
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the user's file, which may fail in any way
+        raise UserError(f"{file} cannot be run: {type(error).__name__}: {error}") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise UserError(f"{file} has no function {name!r}")
+    return function

@@ -1,0 +1,115 @@
+"""Candidates: whose documents they are written for, who writes them, what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...errors import UserError
+from ...judges.protocol import Judge
+from ...judges.run import run_judge
+from ...records import Candidate, Group, Judgement, Maker
+from ...sampling.decoding import Decoding
+from ...sampling.run import sample
+from ..settings import Settings
+from ..workspace import Workspace, announce
+from .documents import Documents
+from .writer import Writer
+
+
+class CandidateSettings(Settings):
+    """Which candidates are written for the judges."""
+
+    documents: int | None = None
+    """Training documents to write candidates for; None is all of them."""
+    unseen: bool = False
+    """Keep these documents from supervised fine-tuning. After several epochs a policy knows the references of what it
+    was trained on by heart, and the reward model would learn to recognise them."""
+    k: int = 8
+    """Candidates a document."""
+    decoding: Decoding = Decoding("temperature", temperature=0.7, max_new_tokens=48)
+    """T = 0.7 and 48 tokens, as the paper's samples (app. B, tables 9–10)."""
+
+
+def shared_out(documents: Documents, settings: CandidateSettings) -> tuple[list[Group], list[Group]]:
+    """The training documents to imitate, and those to write candidates for.
+
+    Raises `UserError` if `unseen` leaves nothing to imitate.
+    """
+    train = documents.train
+    judged = train[: settings.documents]
+    if not settings.unseen:
+        return train, judged
+    if len(judged) == len(train):
+        raise UserError(
+            f"setting 'candidates.unseen' leaves no document to imitate: set candidates.documents below {len(train):,}"
+        )
+    return train[len(judged) :], judged
+
+
+def write_candidates(
+    work: Workspace, writer: Writer, groups: Sequence[Group], decoding: Decoding, *, k: int, seed: int
+) -> list[Group]:
+    """K candidates of every group's source by `writer`: the groups with exactly these candidates."""
+    summary = sample(
+        work.store,
+        writer.policy,
+        writer.renderer,
+        [group.source for group in groups],
+        k=k,
+        decoding=decoding,
+        seed=seed,
+    )
+    announce(
+        f"  {summary.written:,} candidates written ({summary.empty:,} empty, {summary.unfinished:,} cut by the length "
+        f"limit), {summary.known:,} known; {summary.tokens_per_second:,.0f} tokens/s, documents "
+        + ("computed once for all candidates" if summary.engine == "shared" else f"computed plainly: {summary.reason}")
+    )
+    return regroup(work, groups, [summary.maker], k=k)
+
+
+def keep_candidates(work: Workspace, groups: Sequence[Group], candidates: Sequence[Candidate]) -> list[Group]:
+    """The groups with exactly these candidates, which are stored too."""
+    work.store.add_candidates(candidates)
+    written: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        written.setdefault(candidate.source_id, []).append(candidate)
+    return [replace(group, candidates=tuple(written.get(group.source.id, ()))) for group in groups]
+
+
+def regroup(work: Workspace, groups: Sequence[Group], makers: Sequence[Maker], *, k: int | None = None) -> list[Group]:
+    """The groups with the candidates of `makers` (the first `k` of each) and everything that was judged of them."""
+    ids = [group.source.id for group in groups]
+    found = work.store.groups(source_ids=ids, maker_ids=[maker.id for maker in makers])
+    return [
+        replace(group, candidates=tuple(sorted(chosen, key=lambda candidate: candidate.index)))
+        for group in found
+        for chosen in [[c for c in group.candidates if k is None or c.index < k]]
+    ]
+
+
+def judge(work: Workspace, judge: Judge, groups: Sequence[Group]) -> list[Group]:
+    """Have `judge` judge the groups' candidates; the groups with all judgements so far."""
+    announce(f"  {run_judge(work.store, judge, groups)}")
+    return with_judgements(work, groups)
+
+
+def with_judgements(work: Workspace, groups: Sequence[Group]) -> list[Group]:
+    """The groups with everything that the store knows to be judged of their candidates."""
+    said: dict[str, list[Judgement]] = {}
+    for judgement in work.store.judgements(source_ids=[group.source.id for group in groups]):
+        said.setdefault(judgement.source_id, []).append(judgement)
+    return [
+        replace(group, judgements=tuple(j for j in said.get(group.source.id, ()) if ids.issuperset(j.candidate_ids)))
+        for group in groups
+        for ids in [{c.id for c in (*group.candidates, *group.references)}]
+    ]
+
+
+def together(*parts: Sequence[Group]) -> list[Group]:
+    """One group a source with the candidates of all parts, so that a judge is asked once."""
+    joined: dict[str, Group] = {}
+    for group in (group for part in parts for group in part):
+        known = joined.get(group.source.id, replace(group, candidates=()))
+        joined[group.source.id] = replace(known, candidates=(*known.candidates, *group.candidates), judgements=())
+    return list(joined.values())

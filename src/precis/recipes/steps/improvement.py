@@ -1,0 +1,143 @@
+"""Policies that are trained towards the reward model: reinforcement learning, and imitation of the best samples."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from ...evaluation.divergence import Divergence, kl_from_samples
+from ...judges.ensemble import EnsembleJudge
+from ...judges.reward import RewardJudge
+from ...logprobs import sequence_logprobs
+from ...models import save_policy, save_reward_model
+from ...objectives import nll
+from ...records import Group
+from ...sampling.decoding import Decoding
+from ...selection import best_of, reference_groups
+from ...training import OnlineConfig, TrainConfig
+from ...training.batches import examples_of, fixed_batches
+from ...training.online import train_online
+from ..settings import Settings
+from ..workspace import Workspace, announce
+from .candidates import judge, write_candidates
+from .policies import load_writer
+from .training import train_in
+from .writer import Writer
+
+TOKENS_PER_BATCH = 8192
+
+
+class ReinforcementSettings(Settings):
+    """Reinforcement learning against the reward model (Stiennon et al. 2020, §3.4 and app. B.1)."""
+
+    online: OnlineConfig = OnlineConfig()
+    """Rollouts and what they are worth."""
+    training: TrainConfig = TrainConfig(learning_rate=1.5e-5, schedule="linear", eps=1e-5, keep_best=False)
+    """Learning rate of the 1.3B model, linear decay: app. B.1; ε of Adam: Huang et al. 2024, detail 20."""
+
+
+class RejectionSettings(Settings):
+    """Fine-tuning on the best of the training documents' candidates by the reward model."""
+
+    training: TrainConfig = TrainConfig(learning_rate=6.35e-5, schedule="cosine")
+    """As supervised fine-tuning."""
+
+
+def reinforce(
+    work: Workspace,
+    supervised: Writer,
+    reward: RewardJudge | EnsembleJudge,
+    groups: Sequence[Group],
+    settings: ReinforcementSettings,
+    *,
+    name: str,
+    seed: int,
+) -> Writer:
+    """The supervised policy trained towards the reward: by PPO where `name` is `ppo`, with a value network started
+    from the reward model, else by RLOO. A collapse keeps the last good weights, and is said."""
+    folder = work.models / name
+    if not folder.is_dir():
+        start = load_writer(supervised.policy.path or "", to_train=True)
+        member = reward.judges[0] if isinstance(reward, EnsembleJudge) else reward
+        value = copy.deepcopy(member.model) if name == "ppo" else None
+        result = train_online(
+            start.policy,
+            start.renderer,
+            groups,
+            reward,
+            settings.online,
+            replace(settings.training, seed=seed),
+            work.training / name,
+            value=value,
+            resume=True,
+        )
+        if result.stopped == "collapse":
+            announce(f"  {name} was stopped: {result.reason}; the weights of step {result.kept_step:,} are kept")
+        if value is not None:
+            save_reward_model(value, start.policy.tokenizer, work.models / f"{name}-value", beside=start.renderer.save)
+        save_policy(start.policy, folder, beside=start.renderer.save)
+    return load_writer(folder)
+
+
+def imitate_the_best(
+    work: Workspace,
+    supervised: Writer,
+    reward: RewardJudge | EnsembleJudge,
+    groups: Sequence[Group],
+    held_out: Sequence[Group],
+    settings: RejectionSettings,
+    *,
+    name: str = "rejection",
+) -> Writer:
+    """The supervised policy fine-tuned on each document's best candidate by the reward.
+
+    Validation is on the references of `held_out`: it shows how far the policy leaves them.
+    """
+    folder = work.models / name
+    if not folder.is_dir():
+        chosen = best_of(judge(work, reward, groups), reward.info)
+        announce(f"  {chosen}")
+        start = load_writer(supervised.policy.path or "", to_train=True)
+        validation = reference_groups(held_out).groups
+        train_in(work, name, start.policy.model, start, chosen.groups, validation, nll(), settings.training)
+        save_policy(start.policy, folder, beside=start.renderer.save)
+    return load_writer(folder)
+
+
+# Samples a document to estimate how far a policy moved.
+SAMPLES = 2
+
+
+def moved_from(
+    work: Workspace, policy: Writer, reference: Writer, groups: Sequence[Group], decoding: Decoding, *, seed: int
+) -> Divergence:
+    """KL(policy ‖ reference) in nats a summary, over summaries sampled at the decoding's temperature."""
+    plainly = Decoding("temperature", temperature=decoding.temperature, max_new_tokens=decoding.max_new_tokens)
+    written = write_candidates(work, policy, groups, plainly, k=SAMPLES, seed=seed)
+    return divergence(policy, reference, written, temperature=plainly.temperature)
+
+
+@torch.no_grad()
+def divergence(policy: Writer, reference: Writer, groups: Sequence[Group], *, temperature: float) -> Divergence:
+    """KL(policy ‖ reference) over the groups' candidates, which the policy sampled at this temperature."""
+    examples = examples_of(policy.renderer, [group for group in groups if group.candidates])
+    lengths = [example.forwarded for example in examples]
+    logps: list[float] = []
+    reference_logps: list[float] = []
+    tokens: list[int] = []
+    documents: list[str] = []
+    for batch in fixed_batches(lengths, tokens_per_batch=TOKENS_PER_BATCH, groups_per_batch=None):
+        chosen = [examples[index].tokens for index in batch]
+        scored, other = (
+            sequence_logprobs(writer.policy.model, chosen, pad_id=writer.policy.pad_id, temperature=temperature)
+            for writer in (policy, reference)
+        )
+        real = scored.mask_BK
+        logps += scored.logps_BKT.double().sum(-1)[real].tolist()
+        reference_logps += other.logps_BKT.double().sum(-1)[real].tolist()
+        tokens += scored.mask_BKT.sum(-1)[real].tolist()
+        documents += [group.source_id for group in chosen for _ in group.continuations]
+    return kl_from_samples(logps, reference_logps, tokens_N=tokens, documents_N=documents)

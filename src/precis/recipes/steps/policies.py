@@ -1,0 +1,125 @@
+"""The model that training starts from, and the supervised policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from ... import sandbox
+from ...models import init_model, load_policy, save_policy, warm_start_encoder_decoder
+from ...objectives import nll
+from ...records import Group
+from ...render import load_renderer, template_named
+from ...selection import reference_groups
+from ...training import TrainConfig
+from ...training.precision import computes_bf16
+from ..settings import Settings
+from ..workspace import Workspace, announce
+from .documents import Documents
+from .training import train_in
+from .writer import Writer
+
+
+class StartSettings(Settings):
+    """The model that supervised fine-tuning starts from."""
+
+    model: str = "sandbox"
+    """A folder or hub name; `sandbox` for the shipped base model; `init` for random weights and a tokenizer trained
+    on the training documents; `warm:FOLDER` for an encoder-decoder made of two copies of that encoder."""
+    size: Literal["tiny", "mini", "small", "base"] = "small"
+    """With `init`: the size."""
+    words: tuple[str, ...] = ()
+    """With `init`: texts that are one token each, such as speakers' tags."""
+    architecture: str = "llama"
+    """With `init`: llama, or an encoder-decoder."""
+    vocab_size: int = 8192
+    """With `init`: entries of the tokenizer."""
+    template: str | None = None
+    """A template's name, or text with {document}; None takes what the model's folder says."""
+    max_prefix_tokens: int | None = None
+    """Longest prompt in tokens; longer documents are cut at a line or sentence end."""
+    trust_remote_code: bool = False
+    """Run code that a hub repository brings with it."""
+
+
+class SupervisedSettings(Settings):
+    """Supervised fine-tuning on the reference summaries (Stiennon et al. 2020, §3.4 and app. B)."""
+
+    training: TrainConfig = TrainConfig(learning_rate=6.35e-5, epochs=1, schedule="cosine")
+    """Learning rate of the 1.3B model, 1 epoch, cosine: app. B.1."""
+    label_smoothing: float = 0.0
+    """Share of the target probability spread over the vocabulary."""
+    prompt_weight: float = 0.0
+    """Weight of the prompt's tokens in the loss; 1 is the loss over post and summary of OpenAI's code."""
+
+
+def starting_writer(work: Workspace, settings: StartSettings, documents: Documents, *, seed: int) -> Writer:
+    """Load, initialise or warm-start the model that training begins with."""
+    folder = work.models / "start"
+    source = settings.model
+    if source == "sandbox":
+        path: Path | str = sandbox.base_model()
+    elif source == "init":
+        if not folder.is_dir():
+            init_model(
+                folder,
+                [text.text for group in documents.train for text in (group.source, *group.references)],
+                size=settings.size,
+                architecture=settings.architecture,
+                vocab_size=settings.vocab_size,
+                words=settings.words,
+                seed=seed,
+            )
+        path = folder
+    elif source.startswith("warm:"):
+        if not folder.is_dir():
+            warm_start_encoder_decoder(source.removeprefix("warm:"), folder, seed=seed)
+        path = folder
+    else:
+        path = source
+    return load_writer(path, settings, to_train=True)
+
+
+def load_writer(path: Path | str, settings: StartSettings | None = None, *, to_train: bool = False) -> Writer:
+    """A policy and its renderer: as `settings` say, else as the folder remembers.
+
+    Weights are float32 `to_train`; to write with, bfloat16 where the device computes it natively.
+    """
+    settings = settings or StartSettings()
+    half = computes_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu")) and not to_train
+    policy = load_policy(path, dtype="bfloat16" if half else "float32", trust_remote_code=settings.trust_remote_code)
+    renderer = load_renderer(
+        Path(path) if Path(path).is_dir() else None,
+        policy.tokenizer,
+        template=template_named(settings.template) if settings.template else None,
+        max_prefix_tokens=settings.max_prefix_tokens,
+        encoder_decoder=policy.is_encoder_decoder,
+        decoder_start_id=policy.decoder_start_id,
+    )
+    return Writer(policy, renderer)
+
+
+def supervise(
+    work: Workspace,
+    start: Writer,
+    imitated: Sequence[Group],
+    held_out: Sequence[Group],
+    settings: SupervisedSettings,
+    *,
+    name: str = "supervised",
+) -> Writer:
+    """Fine-tune on the reference summaries of `imitated`; the result is `models/NAME`."""
+    folder = work.models / name
+    if not folder.is_dir():
+        selection = reference_groups(imitated)
+        announce(f"  {selection}")
+        objective = nll(label_smoothing=settings.label_smoothing, prompt_weight=settings.prompt_weight)
+        validation = reference_groups(held_out)
+        train_in(
+            work, name, start.policy.model, start, selection.groups, validation.groups, objective, settings.training
+        )
+        save_policy(start.policy, folder, beside=start.renderer.save)
+    return load_writer(folder)

@@ -1,0 +1,49 @@
+"""Training within a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from ...errors import UserError
+from ...objectives import Objective
+from ...records import Group
+from ...training import TrainConfig
+from ...training.batches import examples_of
+from ...training.run_folder import TrainResult
+from ...training.train import train
+from ..workspace import Workspace, announce
+from .writer import Writer
+
+
+def train_in(
+    work: Workspace,
+    name: str,
+    model: nn.Module,
+    writer: Writer,
+    groups: Sequence[Group],
+    validation: Sequence[Group],
+    objective: Objective,
+    config: TrainConfig,
+) -> TrainResult:
+    """Train in `training/NAME`, resuming what is there; a collapse stops the recipe with its reason."""
+    examples, held_out = examples_of(writer.renderer, groups), examples_of(writer.renderer, validation)
+    cut = sum(example.tokens.cut_characters > 0 for example in examples)
+    if cut:
+        announce(f"  {cut:,} of {len(examples):,} documents were cut to {writer.renderer.max_prefix_tokens} tokens")
+    result = train(
+        model,
+        examples,
+        objective,
+        config,
+        work.training / name,
+        pad_id=writer.policy.pad_id,
+        validation=held_out,
+        resume=True,
+    )
+    if result.stopped == "collapse":
+        raise UserError(
+            f"training {name} was stopped: {result.reason}; its last good weights are in {result.checkpoint}"
+        )
+    return result
