@@ -111,8 +111,10 @@ def test_mistakes_are_told_in_one_sentence() -> None:
 
 
 def test_corpus_mixes_levels_by_share() -> None:
-    pairs = list(corpus(60, seed=3))
-    assert pairs == list(corpus(60, seed=3))
-    assert [text for text, _ in pairs] == [d.text for d in documents(60, seed=3)]
+    texts = list(corpus(60, seed=3, summaries=2))
+    assert texts == list(corpus(60, seed=3, summaries=2))
+    assert [text for text, _ in texts] == [d.text for d in documents(60, seed=3)]
+    assert all(len(summaries) == 2 for _, summaries in texts)
+    assert sum(one != other for _, (one, other) in texts) > 50
     vague = list(corpus(20, seed=3, mix={"vague": 1.0}))
-    assert sum(len(s.split()) for _, s in vague) / 20 < sum(len(s.split()) for _, s in pairs) / 60
+    assert sum(len(s.split()) for _, (s,) in vague) / 20 < sum(len(s[0].split()) for _, s in texts) / 60

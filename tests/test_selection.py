@@ -98,6 +98,38 @@ def test_comparisons_vote_and_contradictions_make_no_pair() -> None:
     }  # fmt: skip
 
 
+def compared(*confidences: int | None, texts: tuple[str, str] = ("one", "two")) -> Group:
+    """One pair, judged by one person a confidence: up to 4 prefers the first, from 6 on the second."""
+    a, b = (Candidate(DOCUMENT.id, text, POLICY, index) for index, text in enumerate(texts))
+    said = tuple(
+        Comparison(
+            JudgeInfo(f"person:{number}"), DOCUMENT.id, a.id, b.id, "b" if (sure or 1) > 5 else "a", confidence=sure
+        )
+        for number, sure in enumerate(confidences)
+    )
+    return Group(DOCUMENT, (a, b), judgements=said)
+
+
+def test_sure_comparisons_can_weigh_more_and_ask_for_a_margin() -> None:
+    # Two for the first, sure by 4/4 and 2/4; one against, who does not count towards its sureness.
+    (group_,) = selection.pairs_from_comparisons([compared(1, 3, 8)], weigh=True, margin=2.0).groups
+    assert group_.preferences == (Preference(0, 1, weight=0.75, margin=1.5),)
+    (group_,) = selection.pairs_from_comparisons([compared(1, 3, 8)]).groups
+    assert group_.preferences == (Preference(0, 1),)
+    made = selection.pairs_from_comparisons([compared(None)], weigh=True)
+    assert made.groups[0].preferences == (Preference(0, 1),) and made.counts["unsaid confidence"] == 1
+
+
+def test_two_equal_texts_make_no_pair() -> None:
+    made = selection.pairs_from_comparisons([compared(2, texts=("same", "same"))])
+    assert made.counts == {"groups": 1, "kept": 0, "same text": 1, "without pair": 1}
+
+
+def test_margins_grow_with_the_difference_in_score() -> None:
+    (group_,) = selection.pairs_from_scores([group(1.0, 4.0)], "j", margin=0.5).groups
+    assert group_.preferences == (Preference(1, 0, margin=1.5),)
+
+
 def test_rankings_are_dense_and_all_tied_groups_are_left_out() -> None:
     made = selection.rankings([group(2, 5, None, 2, 7), group(1, 1), group(1)], "j")
     assert made.groups[0].ranks == (2, 1, 2, 0)

@@ -116,12 +116,13 @@ def pairs_from_scores(
     *,
     min_gap: float = 0.0,
     per_group: int | None = None,
+    margin: float = 0.0,
     seed: int = 0,
 ) -> Selection:
     """Groups with every pair of candidates whose scores differ by more than `min_gap`, the higher one chosen.
 
     With `per_group`, at most that many pairs a group, drawn at random. Candidates that no pair names are dropped
-    from the group, so that nothing is computed for them.
+    from the group, so that nothing is computed for them. A pair's `margin` is `margin` times its difference in score.
     """
     kept: list[Group] = []
     counts: Counter[str] = Counter()
@@ -134,25 +135,31 @@ def pairs_from_scores(
             if abs(a - b) <= min_gap or group.candidates[i].text == group.candidates[j].text:
                 counts["tied"] += 1
             else:
-                pairs.append(Preference(i, j) if a > b else Preference(j, i))
+                chosen, rejected = (i, j) if a > b else (j, i)
+                pairs.append(Preference(chosen, rejected, margin=margin * abs(a - b)))
         if per_group is not None and len(pairs) > per_group:
             pairs = random.Random(f"{seed}/{group.source.id}").sample(pairs, per_group)
         _keep_pairs(group, pairs, kept, counts)
     return _selection(kept, counts)
 
 
-def pairs_from_comparisons(groups: Iterable[Group], judges: Sequence[str] = ()) -> Selection:
+def pairs_from_comparisons(
+    groups: Iterable[Group], judges: Sequence[str] = (), *, weigh: bool = False, margin: float = 0.0
+) -> Selection:
     """Groups with one preference a compared pair, by majority over the judges named (all, if none are).
 
-    A tie, or as many votes one way as the other (`contradicted`), makes no pair. `weight` stays 1 whatever the
-    confidence: filtering or weighting by it did not help (Stiennon et al. 2020, appendix C).
+    A tie, or as many votes one way as the other (`contradicted`), makes no pair. By default `weight` is 1 whatever
+    the confidence: filtering by it did not help (Stiennon et al. 2020, appendix C). With `weigh` a pair weighs the mean
+    sureness of the votes for its winner, and `margin` times that is its margin. Sureness is the confidence's distance
+    from indifference on the nine-point scale over the greatest possible, so 1 is "definitely"; a vote without a
+    confidence counts as sure, in `unsaid confidence`.
     """
     kept: list[Group] = []
     counts: Counter[str] = Counter()
     for group in groups:
         counts["groups"] += 1
         place = {candidate.id: index for index, candidate in enumerate(group.candidates)}
-        votes: dict[tuple[int, int], int] = {}
+        votes: dict[tuple[int, int], list[tuple[int, float]]] = {}
         for judgement in group.judgements:
             if judges and judgement.judge.name not in judges:
                 continue
@@ -164,14 +171,31 @@ def pairs_from_comparisons(groups: Iterable[Group], judges: Sequence[str] = ()) 
                 counts["candidate missing"] += 1
             elif judgement.choice == "tie":
                 counts["tied"] += 1
+            elif group.candidates[place[judgement.a]].text == group.candidates[place[judgement.b]].text:
+                counts["same text"] += 1
             else:
                 winner, loser = (judgement.a, judgement.b) if judgement.choice == "a" else (judgement.b, judgement.a)
                 i, j = place[winner], place[loser]
-                votes[min(i, j), max(i, j)] = votes.get((min(i, j), max(i, j)), 0) + (1 if i < j else -1)
-        counts["contradicted"] += sum(vote == 0 for vote in votes.values())
-        pairs = [Preference(i, j) if vote > 0 else Preference(j, i) for (i, j), vote in votes.items() if vote]
+                counts["unsaid confidence"] += (weigh or margin > 0) and judgement.confidence is None
+                vote = (1 if i < j else -1, _sureness(judgement))
+                votes.setdefault((min(i, j), max(i, j)), []).append(vote)
+        pairs = []
+        for (i, j), cast in votes.items():
+            sign = sum(side for side, _ in cast)
+            if not sign:
+                counts["contradicted"] += 1
+                continue
+            sure = [sureness for side, sureness in cast if side * sign > 0]
+            sureness = sum(sure) / len(sure)
+            chosen, rejected = (i, j) if sign > 0 else (j, i)
+            pairs.append(Preference(chosen, rejected, weight=sureness if weigh else 1.0, margin=margin * sureness))
         _keep_pairs(group, pairs, kept, counts)
     return _selection(kept, counts)
+
+
+def _sureness(comparison: Comparison) -> float:
+    """From 0.25 ("possibly") to 1 ("definitely"): the nine-point scale has its indifference at 5."""
+    return 1.0 if comparison.confidence is None else abs(comparison.confidence - 5) / 4
 
 
 def rankings(groups: Iterable[Group], judge: JudgeInfo | str) -> Selection:

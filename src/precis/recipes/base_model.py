@@ -1,6 +1,6 @@
 """The small base model that ships with the sandbox, trained on generated text alone:
 
-    python -m precis.recipes.base_model --out base --documents 30000
+    python -m precis.recipes.base_model --out base
 
 It reads the sandbox's documents and writes summaries as mediocre as the references that it saw, so that every
 method starts from a model that can do something and has much to learn. It is stored in bfloat16.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..models import init_model, load_policy, save_policy
@@ -32,20 +33,22 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the model; training is kept in OUT.training"
     )
-    parser.add_argument("--documents", type=int, default=30_000, help="generated documents; each is seen once")
+    parser.add_argument("--documents", type=int, default=16_000, help="generated documents; each is seen once")
+    parser.add_argument("--summaries", type=int, default=4, help="reference summaries of each")
     parser.add_argument("--seed", type=int, default=7_000_000, help="of the documents; recipes use small seeds")
     given = parser.parse_args()
     start = given.out.with_name(given.out.name + ".start")
     work = given.out.with_name(given.out.name + ".training")
 
     announce(f"generating {given.documents:,} documents")
-    pairs = list(corpus(given.documents, seed=given.seed))
+    texts = list(corpus(given.documents, seed=given.seed, summaries=given.summaries))
     if not start.is_dir():
-        init_model(start, [text for pair in pairs for text in pair], size="mini", context=1024, seed=given.seed)
+        words = [text for document, summaries in texts for text in (document, *summaries)]
+        init_model(start, words, size="mini", context=1024, seed=given.seed)
     policy = load_policy(start)
     renderer = Renderer(policy.tokenizer, TEMPLATES["separator"], max_prefix_tokens=MAX_PREFIX_TOKENS)
-    examples = examples_of(renderer, [_group(*pair) for pair in pairs])
-    held_out = examples_of(renderer, [_group(*pair) for pair in corpus(VALIDATION, seed=given.seed, split="valid")])
+    examples = examples_of(renderer, [_group(*text) for text in texts])
+    held_out = examples_of(renderer, [_group(*text) for text in corpus(VALIDATION, seed=given.seed, split="valid")])
     config = TrainConfig(
         optimizer="muon",
         learning_rate=3e-3,
@@ -59,11 +62,8 @@ def main() -> None:
         evaluate_every=250,
         keep_best=False,
     )
-    # Half a weight on the document's own tokens: that is where most of the language is.
-    objective = nll(prompt_weight=0.5)
-    result = train(
-        policy.model, examples, objective, config, work, pad_id=policy.pad_id, validation=held_out, resume=True
-    )
+    # A document's summaries share its computation, so that what is computed is mostly what is learned from.
+    result = train(policy.model, examples, nll(), config, work, pad_id=policy.pad_id, validation=held_out, resume=True)
     policy.model.bfloat16()
     save_policy(policy, given.out, beside=renderer.save)
     size = sum(file.stat().st_size for file in given.out.iterdir())
@@ -71,6 +71,7 @@ def main() -> None:
         "parameters": sum(parameter.numel() for parameter in policy.model.parameters()),
         "bytes": size,
         "documents": len(examples),
+        "summaries": sum(len(example.tokens.continuations) for example in examples),
         "steps": result.steps,
         "tokens": result.tokens,
         "seconds": round(result.seconds),
@@ -81,9 +82,12 @@ def main() -> None:
     announce(json.dumps(facts))
 
 
-def _group(text: str, summary: str) -> Group:
-    document = Document(text)
-    return Group(document, (Candidate(document.id, summary, Maker("reference", "sandbox")),))
+def _group(text: str, summaries: Sequence[str]) -> Group:
+    document, maker = Document(text), Maker("reference", "sandbox")
+    return Group(
+        document,
+        tuple(Candidate(document.id, summary, maker, index=index) for index, summary in enumerate(summaries)),
+    )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,10 @@ class FeedbackSettings(Settings):
     """Pairs a document at most, drawn at random: comparisons asked of a comparer, or taken from a judge's scores."""
     min_gap: float = 0.0
     """Scores that differ by no more make no pair."""
+    weigh: bool = False
+    """Comparisons weigh by their confidence (app. C: leaving unsure ones out did not help)."""
+    margin: float = 0.0
+    """Margin of a sure comparison, or of a difference of 1 in score, in rewards; unsure and small ones have less."""
 
 
 def feedback_judge(settings: FeedbackSettings, *, seed: int) -> Judge:
@@ -46,7 +50,12 @@ def preferences(groups: Sequence[Group], settings: FeedbackSettings, judge: Judg
         for judgement in group.judgements
     )
     if compared:
-        return pairs_from_comparisons(groups, [judge.info.name])
+        return pairs_from_comparisons(groups, [judge.info.name], weigh=settings.weigh, margin=settings.margin)
     return pairs_from_scores(
-        groups, judge.info, min_gap=settings.min_gap, per_group=settings.pairs_per_group, seed=seed
+        groups,
+        judge.info,
+        min_gap=settings.min_gap,
+        per_group=settings.pairs_per_group,
+        margin=settings.margin,
+        seed=seed,
     )

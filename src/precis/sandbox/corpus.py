@@ -14,9 +14,20 @@ BASE_MIX: Mapping[Level, float] = MappingProxyType({"reference": 0.9, "vague": 0
 
 
 def corpus(
-    n: int, *, seed: int, split: str = "train", kind: Kind = "mixed", mix: Mapping[Level, float] = BASE_MIX
-) -> Iterator[tuple[str, str]]:
-    """`n` pairs of a document's text and a summary, whose level is drawn from `mix` (level: share)."""
+    n: int,
+    *,
+    seed: int,
+    split: str = "train",
+    kind: Kind = "mixed",
+    mix: Mapping[Level, float] = BASE_MIX,
+    summaries: int = 1,
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """`n` documents' texts, each with so many summaries of it, whose levels are drawn from `mix` (level: share)."""
     for index, document in enumerate(documents(n, seed=seed, split=split, kind=kind)):
-        level = Random(f"corpus|{seed}|{split}|{index}").choices(list(mix), list(mix.values()))[0]
-        yield document.text, reference_summary(document, seed=seed, level=level).text
+        levels = Random(f"corpus|{seed}|{split}|{index}").choices(list(mix), list(mix.values()), k=summaries)
+        yield (
+            document.text,
+            tuple(
+                reference_summary(document, seed=seed + number, level=level).text for number, level in enumerate(levels)
+            ),
+        )
