@@ -7,9 +7,9 @@
 Every side gets the same model with random weights, the same groups and the same LM head (on completion positions
 only, in chunks), and only the supervised batch needs padding, so that what differs is how often the document is
 computed. `repeated` is one row per candidate in one batch, with causal attention and no mask; `brio` encodes once and
-repeats the encoder's states for every candidate, as BRIO's and SumLLM's code do. A step is forward and backward without the optimizer. Runs
-alternate; times are the best of their runs, since what disturbs a run only makes it longer, and ratios are of
-those; `--json` has the medians too. `limit` is what the tokens alone would allow:
+repeats the encoder's states for every candidate, as BRIO's and SumLLM's code do. A step is forward and backward
+without the optimizer. Runs alternate; times are the best of their runs, since what disturbs a run only makes it
+longer, and ratios are of those; `--json` has the medians too. `limit` is what the tokens alone would allow:
 N(P+R)/(P+NR). Peak memory is the maximal resident size of a process of its own, less that before the call.
 """
 

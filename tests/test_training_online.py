@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from precis.models import Policy, load_reward_model, reward_model_from_policy, s
 from precis.models.adapters import add_adapter, base_weights
 from precis.records import Document, Group
 from precis.render import Renderer, TokenGroup, template_named
-from precis.training import OnlineConfig, TrainConfig
-from precis.training.online import train_online
+from precis.training import OnlineConfig
 from precis.training.rollouts import load_rollouts
 from tiny import TEXTS, tiny_policy
+from training_toys import go_online, letters
 
 DOCUMENTS = [Group(Document(text), ()) for text in TEXTS]
 
@@ -31,41 +30,9 @@ def renderer(policy: Policy) -> Renderer:
     return Renderer(policy.tokenizer, template_named("separator"), max_prefix_tokens=64)
 
 
-def settings(**changes: Any) -> OnlineConfig:
-    values = {"iterations": 2, "documents": 3, "k": 2, "max_new_tokens": 6, "passes": 2, "max_kl": None}
-    return OnlineConfig(**{**values, **changes})
-
-
-def config(**changes: Any) -> TrainConfig:
-    values = {"learning_rate": 3e-3, "schedule": "constant", "precision": "fp32", "trackers": (), "keep_best": False}
-    return TrainConfig(**{**values, **changes})
-
-
-def letters(document: str, summaries: Sequence[str]) -> list[float]:
-    """As many points as the summary has letters "e", 4 at most."""
-    return [min(4.0, text.count("e")) for text in summaries]
-
-
-def run(folder: Path, *, ppo: bool = True, reward: Any = letters, policy: Policy | None = None, **changes: Any) -> Any:
+def run(folder: Path, *, policy: Policy | None = None, **changes: Any) -> Any:
     policy = policy or tiny_policy()
-    online, training = (
-        make(**{field.name: changes[field.name] for field in fields(kind) if field.name in changes})
-        for make, kind in ((settings, OnlineConfig), (config, TrainConfig))
-    )
-    value = reward_model_from_policy(policy, seed=1) if ppo else None
-    result = train_online(
-        policy,
-        renderer(policy),
-        DOCUMENTS,
-        reward,
-        online,
-        training,
-        folder,
-        value=value,
-        resume=changes.get("resume", False),
-        guards=changes.get("guards", ()),
-        quiet=True,
-    )
+    result, value = go_online(folder, policy, **changes)
     return result, policy, value
 
 
@@ -143,7 +110,7 @@ def test_a_reward_that_fails_stops_the_run_and_nothing_is_asked_twice(tmp_path: 
 
 
 def test_a_policy_that_never_ends_its_summaries_is_stopped_with_the_reason(tmp_path: Path) -> None:
-    result, _, _ = run(tmp_path, iterations=9, max_new_tokens=2, guards=settings().guards, beta=0.0)
+    result, _, _ = run(tmp_path, iterations=9, max_new_tokens=2, guards=OnlineConfig(max_kl=None).guards, beta=0.0)
     assert result.stopped == "collapse" and "rollout/unfinished 1 is above 0.99" in result.reason
 
 
@@ -156,7 +123,7 @@ def test_a_policy_that_ends_at_once_is_counted_and_stopped(tmp_path: Path) -> No
     def judged(document: str, summaries: Sequence[str]) -> list[float | None]:
         return [None for _ in summaries]
 
-    result, _, _ = run(tmp_path, policy=policy, reward=judged, iterations=9, guards=settings().guards)
+    result, _, _ = run(tmp_path, policy=policy, reward=judged, iterations=9, guards=OnlineConfig(max_kl=None).guards)
     assert result.stopped == "collapse" and "rollout/unscored 1 is above 0.9" in result.reason
     assert "score" not in lines(tmp_path, "rollout")[0] and lines(tmp_path, "rollout")[0]["unscored"] == 1
 

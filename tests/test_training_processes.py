@@ -23,17 +23,24 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     ends = json.loads(done.stdout.splitlines()[-1])
-    assert ends == [["finished"] * 2, ["finished"], ["user error"] * 2], done.stderr[-3000:]
+    assert ends == [
+        ["finished"] * 2, ["finished"], ["user error"] * 2, ["finished"] * 2, ["finished"],
+    ], done.stderr[-3000:]  # fmt: skip
+    compare(tmp_path, "", lines=10)
+    compare(tmp_path, "reinforced-", lines=6)
 
+
+def compare(folder: Path, kind: str, *, lines: int) -> None:
     one, two = (
-        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        [json.loads(line) for line in (folder / f"{kind}{name}" / "metrics.jsonl").read_text().splitlines()]
         for name in ("one", "two")
     )
-    assert len(one) == len(two) == 10
+    assert len(one) == len(two) == lines
     for alone, together in zip(one, two):
         assert alone.keys() == together.keys()
         assert without_clock(together) == pytest.approx(without_clock(alone), abs=1e-12)
-    final = [load_file(tmp_path / f"{name}.safetensors") for name in ("one/final-0", "two/final-0", "two/final-1")]
+    names = ("one/final-0", "two/final-0", "two/final-1")
+    final = [load_file(folder / f"{kind}{name}.safetensors") for name in names]
     for name, tensor in final[0].items():
         assert torch.equal(final[1][name], final[2][name])
         assert torch.allclose(final[1][name], tensor, atol=1e-9, rtol=0)

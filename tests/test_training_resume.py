@@ -36,10 +36,10 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks its victims")
-@pytest.mark.parametrize("kind", ["policy", "reward", "muon"])
+@pytest.mark.parametrize("kind", ["policy", "reward", "muon", "ppo"])
 def test_a_killed_training_ends_as_if_it_had_not_been(kind: str, victims: tuple[Path, dict[str, int]]) -> None:
     root, kills = victims
-    assert kills[kind] >= {"policy": 20, "reward": 1, "muon": 1}[kind]
+    assert kills[kind] >= {"policy": 20, "reward": 1, "muon": 1, "ppo": 7}[kind]
     whole = root / kind / "whole"
     survivors = sorted((root / kind).glob("killed*"))
     assert survivors
@@ -47,10 +47,15 @@ def test_a_killed_training_ends_as_if_it_had_not_been(kind: str, victims: tuple[
         assert record(killed) == record(whole)
         assert outcome(killed) == outcome(whole)
         kept = outcome(whole)["checkpoint"]
-        for name in (f"{kept}/weights", f"{kept}/optimizer", f"{kept}/average", "final"):
+        average = () if kind == "ppo" else (f"{kept}/average",)
+        for name in (f"{kept}/weights", f"{kept}/optimizer", *average, "final"):
             file = f"{name}.safetensors"
             assert (killed / file).read_bytes() == (whole / file).read_bytes(), file
         assert [path.name for path in (killed / "checkpoints").iterdir()] == [Path(kept).name]
     lines = record(whole)
+    if kind == "ppo":
+        assert [line["step"] for line in lines if line["split"] == "rollout"] == [0, 2, 4]
+        assert [line["step"] for line in lines if line["split"] == "train"] == [1, 2, 3, 4, 5, 6]
+        return
     assert [line["step"] for line in lines if line["split"] == "train"] == [3, 6, 8]
     assert [line["step"] for line in lines if line["split"] == "validation"] == [0, 3, 6, 8]

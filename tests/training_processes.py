@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,7 +20,8 @@ from precis.errors import UserError
 from precis.objectives import nll, pairwise_logistic, weighted
 from precis.training import TrainConfig
 from precis.training.train import train
-from training_toys import PAD, some_examples, tiny_gpt2
+from tiny import tiny_policy
+from training_toys import PAD, go_online, some_examples, tiny_gpt2
 
 
 def go(run: Path) -> None:
@@ -47,7 +49,20 @@ def go(run: Path) -> None:
     save_file(final, run / f"final-{rank}.safetensors")
 
 
-def launch(run: Path, processes: int) -> list[str]:
+def go_reinforced(run: Path) -> None:
+    """PPO in float64 on 3 documents: one process has two of them, the other one."""
+    rank = int(os.environ["RANK"])
+    policy = tiny_policy("gpt2", seed=rank, dtype=torch.float64)
+    _, value = go_online(run, policy, eps=1e-3)
+    final = {
+        f"{name}.{key}": tensor.detach().clone()
+        for name, model in (("policy", policy.model), ("value", value))
+        for key, tensor in model.named_parameters()
+    }
+    save_file(final, run / f"final-{rank}.safetensors")
+
+
+def launch(work: Callable[[Path], None], run: Path, processes: int) -> list[str]:
     """Fork the processes and wait for them; how each ended."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -60,7 +75,7 @@ def launch(run: Path, processes: int) -> list[str]:
             os.environ.update(where, RANK=str(rank), LOCAL_RANK=str(rank), ACCELERATE_USE_CPU="true")
             code = 1
             try:
-                go(run)
+                work(run)
                 code = 0
             except UserError:
                 code = 2
@@ -76,4 +91,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     root = Path(sys.argv[1])
     # The third begins where a training has ended: the main process sees it, and all processes must stop.
-    print(json.dumps([launch(root / "two", 2), launch(root / "one", 1), launch(root / "two", 2)]))
+    ends = [launch(go, root / name, count) for name, count in (("two", 2), ("one", 1), ("two", 2))]
+    ends += [launch(go_reinforced, root / f"reinforced-{name}", count) for name, count in (("two", 2), ("one", 1))]
+    print(json.dumps(ends))

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from precis.models import Policy, reward_model_from_policy
 from precis.models.reward import RewardModel
-from precis.records import Preference
-from precis.render import TokenGroup
+from precis.records import Document, Group, Preference
+from precis.render import Renderer, TokenGroup, template_named
+from precis.training import OnlineConfig, TrainConfig
 from precis.training.batches import Example
+from precis.training.online import train_online
+from tiny import TEXTS
 
 PAD, EOS, VOCABULARY = 0, 2, 40
 
@@ -78,3 +85,33 @@ def plain_logps(model: Any, prefix: tuple[int, ...], continuation: tuple[int, ..
     ids = torch.tensor([[*prefix, *continuation]])
     logps = model(input_ids=ids).logits[0, :-1].log_softmax(-1)
     return logps[torch.arange(ids.shape[1] - 1), ids[0, 1:]]
+
+
+def letters(document: str, summaries: Sequence[str]) -> list[float]:
+    """A reward: as many points as the summary has letters "e", 4 at most."""
+    return [min(4.0, text.count("e")) for text in summaries]
+
+
+def go_online(run: Path, policy: Policy, *, ppo: bool = True, reward: Any = letters, **changes: Any) -> Any:
+    """A small reinforcement learning in `run`, on whose changes of settings the caller decides; the value network."""
+    online: dict[str, Any] = {"iterations": 2, "documents": 3, "k": 2, "max_new_tokens": 6, "passes": 2, "max_kl": None}
+    training: dict[str, Any] = {
+        "learning_rate": 3e-3, "schedule": "constant", "precision": "fp32", "trackers": (), "keep_best": False,
+    }  # fmt: skip
+    rest = {"resume": False, "guards": ()}
+    for given, kind in ((online, OnlineConfig), (training, TrainConfig)):
+        given |= {field.name: changes.pop(field.name) for field in fields(kind) if field.name in changes}
+    value = reward_model_from_policy(policy, seed=1) if ppo else None
+    result = train_online(
+        policy,
+        Renderer(policy.tokenizer, template_named("separator"), max_prefix_tokens=64),
+        [Group(Document(text), ()) for text in TEXTS],
+        reward,
+        OnlineConfig(**online),
+        TrainConfig(**training),
+        run,
+        value=value,
+        quiet=True,
+        **{**rest, **changes},
+    )
+    return result, value

@@ -23,7 +23,8 @@ from safetensors.torch import save_file
 from precis.objectives import nll, pairwise_logistic
 from precis.training import TrainConfig
 from precis.training.train import train
-from training_toys import PAD, some_examples, tiny_gpt2, tiny_reward_model
+from tiny import tiny_policy
+from training_toys import PAD, go_online, some_examples, tiny_gpt2, tiny_reward_model
 
 DISK_CALLS = ((os, "fsync"), (os, "rename"), (os, "replace"), (shutil, "rmtree"))
 
@@ -53,6 +54,15 @@ def go(kind: str, run: Path) -> None:
     examples = some_examples(17, candidates=2)
     train(model, examples, objective, config, run, pad_id=PAD, validation=examples[:6], resume=True, quiet=True)
     save_file({name: tensor.detach().clone() for name, tensor in model.named_parameters()}, run / "final.safetensors")
+
+
+def go_reinforced(kind: str, run: Path) -> None:
+    """PPO: 3 iterations of 2 steps, with a kill before, in and after the writing of rollouts."""
+    policy = tiny_policy()
+    _, value = go_online(run, policy, iterations=3, resume=True, checkpoint_every=1)
+    models = {"policy": policy.model, "value": value}
+    final = {f"{name}.{k}": t.detach().clone() for name, model in models.items() for k, t in model.named_parameters()}
+    save_file(final, run / "final.safetensors")
 
 
 def child(work: Callable[[], None]) -> int:
@@ -97,7 +107,13 @@ def die_at_disk_call(number: int) -> None:
         setattr(module, name, deadly(getattr(module, name)))
 
 
-def kill_again_and_again(kind: str, folder: Path, disk_calls: Iterable[int], random_kills: int) -> int:
+def kill_again_and_again(
+    kind: str,
+    folder: Path,
+    disk_calls: Iterable[int],
+    random_kills: int,
+    go: Callable[[str, Path], None] = go,
+) -> int:
     """One training left alone and one killed at disk calls and at random moments; the caller compares them."""
     began = time.monotonic()
     assert ended(child(lambda: go(kind, folder / "whole")))
@@ -130,6 +146,7 @@ if __name__ == "__main__":
     kills = {
         "policy": kill_again_and_again("policy", root / "policy", [*range(1, 20), 23, 27, 31], 3),
         "reward": kill_again_and_again("reward", root / "reward", [21], 2),
+        "ppo": kill_again_and_again("ppo", root / "ppo", [16, 17, 18, 19, 21, 30, 42], 2, go_reinforced),
         "muon": kill_again_and_again("muon", root / "muon", [25], 1),
     }
     print(json.dumps(kills))

@@ -23,7 +23,7 @@ from .checkpoint import checkpoints, prune
 from .config import TrainConfig
 from .guards import Guard
 from .loop import run_to_end
-from .optimizers import Average, make_optimizers, trainable
+from .optimizers import Average, Named, make_optimizers, trainable
 from .precision import autocast_for, keep_float32
 from .randomness import seed_everything
 from .run_folder import CHECKPOINTS, TrainResult, begin, read_result, sole_user, write_result
@@ -78,6 +78,7 @@ def carry_out(
             together(accelerator, lambda: prune(folder / CHECKPOINTS, {ended.kept_step}))
             keep_weights(parameters, ended.checkpoint)
             return ended
+        _same_weights_everywhere(accelerator, parameters)
         how = Scoring(scorer, options, objective, autocast, accelerator, device)
         run = Run(
             how=how,
@@ -94,7 +95,6 @@ def carry_out(
         )
         run.total_steps = config.max_steps or run.source.total_steps
         seed_everything(config.seed, accelerator.process_index)
-        _same_weights_everywhere(run)
         run.average = Average(parameters, config.ema) if config.ema else None
         fresh, modes = not restore(run), [(module, module.training) for module in scorer.modules()]
         scorer.train()
@@ -131,9 +131,9 @@ def _accelerator(config: TrainConfig, folder: Path) -> Accelerator:
     return accelerator
 
 
-def _same_weights_everywhere(run: Run) -> None:
-    if run.accelerator.num_processes > 1:
-        for parameter in run.parameters.values():
+def _same_weights_everywhere(accelerator: Accelerator, parameters: Named) -> None:
+    if accelerator.num_processes > 1:
+        for parameter in parameters.values():
             torch.distributed.broadcast(parameter.data, src=0)
 
 
