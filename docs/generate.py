@@ -12,8 +12,10 @@ from precis.cli import app
 from precis.recipes.human_feedback import HumanFeedback
 
 COMMANDS = (
-    "quickstart", "init-model", "import", "export", "stats", "sample", "judge", "train sft", "train reward", "run",
-    "evaluate", "report", "summarize",
+    "quickstart", "init-model", "import", "export", "stats", "sample", "judge", "train sft", "train reward",
+    "train ppo", "train rloo", "run", "evaluate", "analyse agreement", "analyse length", "analyse accuracy",
+    "analyse metrics", "analyse position", "analyse axes", "analyse probes", "analyse overoptimization",
+    "analyse scaling", "report", "summarize",
 )  # fmt: skip
 
 

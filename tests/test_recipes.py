@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from precis.errors import UserError
+from precis.evaluation.frontier import read_observations
 from precis.recipes import human_feedback
 from precis.recipes.settings import load_settings, presets
 from precis.recipes.workspace import open_workspace
@@ -36,6 +37,8 @@ decoding = {kind = "temperature", max_new_tokens = 12}
 pairs_per_group = 2
 [reward.training]
 max_steps = 2
+[reinforcement]
+watch = 2
 [reinforcement.online]
 iterations = 2
 documents = 3
@@ -68,7 +71,17 @@ def test_human_feedback_leaves_a_complete_folder(finished: Path) -> None:
         assert (work / name).is_file(), name
     report = read_report(work / "report.json")
     assert report.run.seeds == (1,)
-    assert set(report.run.seconds) >= {"documents", "supervised", "candidates", "feedback", "reward", "ppo", "rloo", "rejection", "test"}
+    assert set(report.run.seconds) >= {
+        "documents",
+        "supervised",
+        "candidates",
+        "feedback",
+        "reward",
+        "ppo",
+        "rloo",
+        "rejection",
+        "test",
+    }
     outputs = [json.loads(line) for line in (work / "outputs.jsonl").read_text().splitlines()]
     systems = {row["system"] for row in outputs}
     assert systems == {
@@ -76,6 +89,9 @@ def test_human_feedback_leaves_a_complete_folder(finished: Path) -> None:
         "random of 3", "best of 3 by reward", "best of 3 by oracle",
     }  # fmt: skip
     assert "Policies trained towards the reward" in [section.title for section in report.sections]
+    looks = sorted((work / "training" / "ppo" / "watch").iterdir())
+    assert [path.name for path in looks] == [f"step-{step:08d}.jsonl" for step in (0, 1, 2)]
+    assert all(row.method == "ppo" and row.gold is not None for row in read_observations(looks))
     for name in ("ppo", "ppo-value", "rloo", "rejection"):
         assert (work / "models" / name / "model.safetensors").is_file(), name
     with Store(work) as store:

@@ -251,7 +251,7 @@ def test_the_averaged_weights_are_evaluated_and_kept(tmp_path: Path) -> None:
         path = tmp_path / f"checkpoints/step-{step:08d}/weights.safetensors"
         return {name.removeprefix("model."): tensor for name, tensor in load_file(path).items()}
 
-    def look() -> dict[str, float]:
+    def look(step: int) -> dict[str, float]:
         raw.update({step: load(step) for step, _ in checkpoints(tmp_path / "checkpoints")})
         evaluated.append(weights(model))
         return {"looks": float(len(evaluated))}

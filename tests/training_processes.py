@@ -43,7 +43,7 @@ def go(run: Path) -> None:
     sums = pairwise_logistic(lambda s, t: s.logps_BKT.sum(-1), needs=("logps",), name="sums")
     objective = weighted((1.0, nll()), (0.5, sums))
     examples = some_examples(10, candidates=2)
-    options = {"pad_id": PAD, "validation": examples[:5], "quiet": True, "measure": lambda: {"constant": 1.0}}
+    options = {"pad_id": PAD, "validation": examples[:5], "quiet": True, "measure": lambda step: {"constant": 1.0}}
     train(model, examples, objective, config, run, **options)  # type: ignore[arg-type]
     final = {name: tensor.detach().clone() for name, tensor in model.named_parameters()}
     save_file(final, run / f"final-{rank}.safetensors")

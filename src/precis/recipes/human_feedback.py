@@ -109,6 +109,7 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
     with work.step("reward", f"a reward model on {pairs.counts.get('pairs', 0):,} pairs (§3.4)"):
         reward = steps.train_reward_model(work, policy, pairs, settings.reward, seed=seed)
 
+    gold = gold_judge(settings.feedback)
     improved: dict[str, steps.Writer] = {}
     for name in settings.improve:
         with work.step(name, f"{IMPROVEMENTS[name]}"):
@@ -118,7 +119,15 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
                 )
             else:
                 improved[name] = steps.reinforce(
-                    work, policy, reward, documents.train, settings.reinforcement, name=name, seed=seed
+                    work,
+                    policy,
+                    reward,
+                    documents.train,
+                    settings.reinforcement,
+                    name=name,
+                    gold=gold,
+                    watched=documents.valid,
+                    seed=seed,
                 )
 
     with work.step("test", f"{settings.evaluation.n} candidates a test document (§4.3)"):
@@ -138,7 +147,6 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
         longest = steps.keep_candidates(work, documents.test, rule_candidates(sources, "longest"))
 
     with work.step("evaluation", "every system, by every judge (§4, app. F)"):
-        gold = gold_judge(settings.feedback)
         judges: list[Judge] = [gold, reward, LengthJudge(), CopyingJudge()]
         everything = steps.together(pool, *greedy.values(), lead, longest)
         for judge in judges:

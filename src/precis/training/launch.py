@@ -44,7 +44,7 @@ def carry_out(
     options: Mapping[str, Any],
     identity: Mapping[str, Any],
     validation: Sequence[Sequence[Example]] = (),
-    measure: Callable[[], Mapping[str, float]] | None = None,
+    measure: Callable[[int], Mapping[str, float]] | None = None,
     resume: bool = False,
     guards: Sequence[Guard] = (),
     quiet: bool = False,

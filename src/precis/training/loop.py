@@ -203,7 +203,7 @@ def _extra(run: Run) -> dict[str, float]:
     box: list[Any] = [None]
     if run.accelerator.is_main_process:
         with same_afterwards():
-            box = [{name: float(value) for name, value in run.extra().items()}]
+            box = [{name: float(value) for name, value in run.extra(run.state.step).items()}]
     if run.accelerator.num_processes > 1:
         broadcast_object_list(box)
     return dict(box[0])

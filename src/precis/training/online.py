@@ -41,7 +41,7 @@ def train_online(
     run_dir: Path | str,
     *,
     value: RewardModel | None = None,
-    measure: Callable[[], Mapping[str, float]] | None = None,
+    measure: Callable[[int], Mapping[str, float]] | None = None,
     resume: bool = False,
     guards: Sequence[Guard] | None = None,
     quiet: bool = False,

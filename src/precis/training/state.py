@@ -63,7 +63,7 @@ class Run:
     folder: Path
     source: Source
     validation: Sequence[Sequence[Example]]
-    extra: Callable[[], Mapping[str, float]] | None
+    extra: Callable[[int], Mapping[str, float]] | None
     guards: Sequence[Guard]
     parameters: Mapping[str, nn.Parameter]
     optimizers: list[Optimizer]

@@ -33,7 +33,7 @@ def train(
     *,
     pad_id: int,
     validation: Sequence[Example] | None = None,
-    measure: Callable[[], Mapping[str, float]] | None = None,
+    measure: Callable[[int], Mapping[str, float]] | None = None,
     resume: bool = False,
     guards: Sequence[Guard] = DEFAULT_GUARDS,
     quiet: bool = False,
@@ -43,8 +43,8 @@ def train(
     `model` is a Hugging Face causal or encoder-decoder model, with LoRA adapters or without, or a `RewardModel`;
     only parameters that require gradients are trained and checkpointed. `validation` is measured without dropout
     before the first step, as `config.evaluate_every` says and after the last; `measure` may add metrics of its
-    own to it (ROUGE of samples, say) and is called on the main process with the model in evaluation mode. Under
-    `accelerate launch` the batches of a step are shared among the processes, and the result is the same.
+    own to it (ROUGE of samples, say), and is called with the step, on the main process, with the model in evaluation
+    mode. Under `accelerate launch` the batches of a step are shared among the processes, and the result is the same.
 
     `resume` continues what `run_dir` holds, starts if it holds nothing, and returns at once if it has ended.
 

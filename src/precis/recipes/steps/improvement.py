@@ -10,6 +10,7 @@ import torch
 
 from ...evaluation.divergence import Divergence, kl_from_samples
 from ...judges.ensemble import EnsembleJudge
+from ...judges.protocol import Judge
 from ...judges.reward import RewardJudge
 from ...logprobs import sequence_logprobs
 from ...models import save_policy, save_reward_model
@@ -25,6 +26,7 @@ from ..workspace import Workspace, announce
 from .candidates import judge, write_candidates
 from .policies import load_writer
 from .training import train_in
+from .watching import WATCH, watcher
 from .writer import Writer
 
 TOKENS_PER_BATCH = 8192
@@ -37,6 +39,9 @@ class ReinforcementSettings(Settings):
     """Rollouts and what they are worth."""
     training: TrainConfig = TrainConfig(learning_rate=1.5e-5, schedule="linear", eps=1e-5, keep_best=False)
     """Learning rate of the 1.3B model, linear decay: app. B.1; ε of Adam: Huang et al. 2024, detail 20."""
+    watch: int = 0
+    """Validation documents on which the gold judge looks every `training.evaluate_every` steps, or each iteration:
+    over-optimization is seen by it (`training/ppo/watch`); 0 looks at none."""
 
 
 class RejectionSettings(Settings):
@@ -54,24 +59,37 @@ def reinforce(
     settings: ReinforcementSettings,
     *,
     name: str,
+    gold: Judge,
+    watched: Sequence[Group],
     seed: int,
 ) -> Writer:
     """The supervised policy trained towards the reward: by PPO where `name` is `ppo`, with a value network started
-    from the reward model, else by RLOO. A collapse keeps the last good weights, and is said."""
+    from the reward model, else by RLOO. A collapse keeps the last good weights, and is said.
+
+    `gold` trains nothing: it looks at summaries of `watched` documents on the way, as the settings say.
+    """
     folder = work.models / name
     if not folder.is_dir():
         start = load_writer(supervised.policy.path or "", to_train=True)
         member = reward.judges[0] if isinstance(reward, EnsembleJudge) else reward
         value = copy.deepcopy(member.model) if name == "ppo" else None
+        online, folder_of_run = settings.online, work.training / name
+        measure = None
+        if settings.watch:
+            how = Decoding("temperature", temperature=online.temperature, max_new_tokens=online.max_new_tokens)
+            reference = load_writer(supervised.policy.path or "", to_train=True)
+            looks, shown = folder_of_run / WATCH, watched[: settings.watch]
+            measure = watcher(start, reference, reward, gold, shown, how, looks, name=name, beta=online.beta, seed=seed)
         result = train_online(
             start.policy,
             start.renderer,
             groups,
             reward,
-            settings.online,
+            online,
             replace(settings.training, seed=seed),
-            work.training / name,
+            folder_of_run,
             value=value,
+            measure=measure,
             resume=True,
         )
         if result.stopped == "collapse":
