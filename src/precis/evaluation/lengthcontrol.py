@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,7 @@ from scipy.special import expit, stdtrit
 from .statistics import Estimate, not_estimable
 
 Floats = NDArray[np.float64]
+Each = Literal["document", "event"]  # what weighs one
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ def length_controlled(
     *,
     systems_N: Sequence[str] | None = None,
     documents_N: Sequence[str] | None = None,
+    each: Each = "document",
 ) -> dict[str, LengthControl]:
     """`LengthControl` by system (one system "" if `systems_N` is None); several systems share one length effect.
 
@@ -64,7 +67,7 @@ def length_controlled(
             fitted.append(name)
     if fitted:
         rows = np.isin(systems, np.array(fitted, dtype=object))
-        found |= _fit(outcomes[rows], ratios[rows], systems[rows], documents[rows], fitted)
+        found |= _fit(outcomes[rows], ratios[rows], systems[rows], documents[rows], fitted, each)
     return {name: found[name] for name in names}
 
 
@@ -81,7 +84,12 @@ def _refusal(outcomes: Floats, ratios: Floats, *, single: bool) -> str:
 
 
 def _fit(
-    outcomes: Floats, ratios: Floats, systems: NDArray[np.object_], documents: NDArray[np.object_], names: list[str]
+    outcomes: Floats,
+    ratios: Floats,
+    systems: NDArray[np.object_],
+    documents: NDArray[np.object_],
+    names: list[str],
+    each: Each,
 ) -> dict[str, LengthControl]:
     design = np.column_stack([*((systems == name).astype(np.float64) for name in names), ratios])
     clusters_of, cluster = np.unique(documents.astype(str), return_inverse=True)
@@ -98,7 +106,7 @@ def _fit(
         return {
             name: LengthControl(not_estimable(why, counts[name]), not_estimable(why, counts[name])) for name in names
         }
-    coefficients, low, high = fit_with_intervals(design, outcomes, cluster)
+    coefficients, low, high = fit_with_intervals(design, outcomes, cluster, each)
     effect = Estimate(float(coefficients[-1]), float(low[-1]), float(high[-1]), clusters)
     found = {}
     for index, name in enumerate(names):
@@ -121,7 +129,7 @@ def _extrapolation(ratios: Floats) -> str:
 
 
 def fit_with_intervals(
-    design_NP: Floats, outcomes_N: Floats, cluster_N: NDArray[np.intp]
+    design_NP: Floats, outcomes_N: Floats, cluster_N: NDArray[np.intp], each: Each = "document"
 ) -> tuple[Floats, Floats, Floats]:
     """Coefficients (P,) and the ends of their 95% intervals; `cluster_N` numbers the documents 0 … G−1.
 
@@ -129,7 +137,7 @@ def fit_with_intervals(
     """
     sizes = np.bincount(cluster_N)
     clusters, width = len(sizes), design_NP.shape[1]
-    weights = 1.0 / sizes[cluster_N]
+    weights = 1.0 / sizes[cluster_N] if each == "document" else np.ones(len(outcomes_N))
     coefficients = fit_logistic(design_NP, outcomes_N, weights)
     fitted = expit(design_NP @ coefficients)
     bread = np.linalg.inv((design_NP * (weights * fitted * (1 - fitted))[:, None]).T @ design_NP)

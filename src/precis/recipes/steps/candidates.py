@@ -22,9 +22,10 @@ class CandidateSettings(Settings):
 
     documents: int | None = None
     """Training documents to write candidates for; None is all of them."""
-    unseen: bool = False
-    """Keep these documents from supervised fine-tuning. After several epochs a policy knows the references of what it
-    was trained on by heart, and the reward model would learn to recognise them."""
+    unseen: int = 0
+    """Keep the first so many of these documents from supervised fine-tuning. After several epochs a policy knows the
+    references that it was trained on by heart; on these documents its candidates are as they will be on new ones. The
+    reward model is validated on the first documents."""
     k: int = 8
     """Candidates a document."""
     decoding: Decoding = Decoding("temperature", temperature=0.7, max_new_tokens=48)
@@ -38,13 +39,14 @@ def shared_out(documents: Documents, settings: CandidateSettings) -> tuple[list[
     """
     train = documents.train
     judged = train[: settings.documents]
-    if not settings.unseen:
-        return train, judged
-    if len(judged) == len(train):
+    if settings.unseen > len(judged):
         raise UserError(
-            f"setting 'candidates.unseen' leaves no document to imitate: set candidates.documents below {len(train):,}"
+            f"setting 'candidates.unseen' is {settings.unseen:,}, more than the {len(judged):,} documents to write "
+            "candidates for"
         )
-    return train[len(judged) :], judged
+    if settings.unseen == len(train):
+        raise UserError("setting 'candidates.unseen' leaves no document to imitate")
+    return train[settings.unseen :], judged
 
 
 def write_candidates(

@@ -1,0 +1,79 @@
+"""`precis analyse overoptimization`: where does a better proxy score stop buying better summaries?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..app import JsonOption, SeedOption
+from .finish import OutOption, finish
+from .reading import show_block
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ...evaluation.collapse import SeedState
+    from ...evaluation.overoptimization import Curve
+
+
+def overoptimization_command(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="JSONL: method, beta or n, document, proxy, gold, kl.")
+    ],
+    seed: SeedOption = 0,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Gold against proxy over KL: the turning point, a fitted form, collapsed seeds, and when to have stopped."""
+    from ...evaluation.collapse import curve_seeds
+    from ...evaluation.frontier import read_observations, studies
+    from ...evaluation.overoptimization import measure
+    from ...evaluation.plain import to_plain
+    from ...evaluation.replay import replay_rule
+    from ...report.overoptimization_blocks import curve_section, points_table, replay_sentence, turn_sentence
+
+    found = studies(read_observations(files))
+    sections, said, findings, warnings = [], [], [], []
+    for study in found:
+        curve = measure(study, seed=seed)
+        states, replay = curve_seeds(curve), replay_rule(study, seed=seed)
+        show_block(points_table(curve))
+        sections.append(curve_section(curve, states, replay))
+        plain = to_plain(curve)
+        plain["turned"] = None if curve.turn is None else curve.turn.is_turned
+        plain["peak"] = None if curve.turn is None else curve.points[curve.turn.peak].label
+        said.append(plain | {"seed_states": to_plain(states), "replay": to_plain(replay)})
+        findings.append(f"{curve.title}: {turn_sentence(curve)}")
+        findings += [f"{curve.title}: {replay_sentence(replay)}"] if replay is not None else []
+        warnings += _warnings(curve, states)
+    finish(
+        "Over-optimization",
+        sections,
+        {"curves": said},
+        findings=findings,
+        warnings=warnings,
+        seed=seed,
+        out=out,
+        as_json=as_json,
+    )
+
+
+def _warnings(curve: Curve, states: Mapping[str, Sequence[SeedState]]) -> list[str]:
+    found = []
+    if curve.negative_kl:
+        found.append(
+            f"{curve.title}: the mean KL of {', '.join(curve.negative_kl)} is below 0, by the noise of sampling; it is "
+            "shown as it is, and the fitted form takes it for 0"
+        )
+    if curve.dropped:
+        found.append(f"{curve.title}: {curve.dropped:,} candidates lack a proxy or gold score and were left out")
+    for label, own in states.items():
+        for state in ("collapsed", "weak"):
+            if those := [seed for seed in own if seed.state == state]:
+                listed = "; ".join(f"seed {seed.run.seed}: {seed.why}" for seed in those)
+                found.append(f"{curve.title}, {label}: {len(those)} of {len(own)} seeds {state} ({listed})")
+    if curve.fit.extrapolated:
+        found.append(f"{curve.title}: the fitted peak lies beyond the largest KL seen")
+    return found
