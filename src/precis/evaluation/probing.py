@@ -108,7 +108,7 @@ def probe_judge(
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    chunk: int = 32,
+    chunk: int = 8,
     quiet: bool = False,
 ) -> list[ProbeResult]:
     """`ProbeResult` of each probe, in the order of `edits`. Texts of one document are scored together, each once."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...evaluation.probing import ProbeResult, Scorer
     from ...records import Group
 
+NAMED = 8  # probes named in a finding; the table has them all
 JUDGES = ("oracle", "length", "copying", "rouge")
 _SHOWN = ("Deserves", "Gets it", "Edits", "No score", "Left out")
 
@@ -120,7 +121,8 @@ def _finding(name: str, results: list[ProbeResult], documents: int) -> str:
     parts = [f"{name}: {right} of {len(told)} probes are scored as they deserve"]
     for verdict, said in (("wrong", "fooled by"), ("blind", "blind to"), ("undecided", "undecided on")):
         those = [result.probe for result in told if result.verdict == verdict]
-        parts += [f"{said} {', '.join(those)}"] if those else []
+        more = f" and {len(those) - NAMED} more" if len(those) > NAMED else ""
+        parts += [f"{said} {', '.join(those[:NAMED])}{more}"] if those else []
     return f"{'; '.join(parts)} ({documents:,} documents)."
 
 
