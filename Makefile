@@ -8,6 +8,8 @@ OUT    ?= precis-demo
 bin     := $(VENV)/bin
 install := $(bin)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
+# Half an environment (a Python without ensurepip) must not look like a whole one to the next make.
+.DELETE_ON_ERROR:
 .PHONY: demo test bench lint docs clean
 
 demo: $(VENV)/.installed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from precis.cli import main
+from precis.cli.app import emit, run_guarded, say, show_table
+from precis.models import init_model
+from precis.records import Candidate, Document, JudgeInfo, Maker, Score
+from precis.store import Store
 
 POSTS = [
     {"id": f"p{index}", "document": f"Ann: The cat number {index} sat on the mat.\nBob: It did.\nAnn: It was glad.",
@@ -80,14 +86,30 @@ MISTAKES = [
     (("import", "nothing", "x", "--store", "{tmp}/w"), "there is no kind 'nothing'"),
     (("import", "jsonl", "{tmp}/none.jsonl", "--store", "{tmp}/w"), "none.jsonl"),
     (("import", "jsonl", "{tmp}/broken.jsonl", "--store", "{tmp}/w"), "line 2"),
-    (("sample", "--policy", "{tmp}/nowhere", "--store", "{tmp}/w"), "holds no such documents"),
+    (("sample", "--policy", "{tmp}/nowhere", "--store", "{tmp}/w"), "there is no store at"),
+    (("sample", "--policy", "m", "--limit", "-3", "--store", "{tmp}/w"), "Invalid value for '--limit'"),
+    (
+        ("sample", "--policy", "m", "--max-prefix-tokens", "0", "--store", "{tmp}/w"),
+        "Invalid value for '--max-prefix-tokens'",
+    ),
     (("judge", "nobody", "--store", "{tmp}/w"), "there is no judge 'nobody'"),
+    (("judge", "rouge", "--store", "{tmp}/w"), "there is no store at"),
+    (("judge", "random", "--seed", "-1", "--store", "{tmp}/w"), "Invalid value for '--seed'"),
+    (("evaluate", "-o", "{tmp}/e", "--store", "{tmp}/w"), "there is no store at"),
+    (("evaluate", "-o", "{tmp}/e", "--encoder", "{tmp}/none", "--store", "{tmp}/w"), "no encoder at"),
+    (("train", "reward", "--model", "m", "-o", "{tmp}", "--judge", "length"), "is not a model folder"),
+    (("train", "sft", "--model", "m", "-o", "{tmp}"), "is not a model folder"),
     (("judge", "reward", "--store", "{tmp}/w"), "needs its model"),
     (("run", "nothing", "-o", "{tmp}/r"), "there is no recipe 'nothing'"),
     (("run", "human-feedback", "-o", "{tmp}/r", "--set", "x=1"), "'x': there is no such setting"),
     (("run", "human-feedback", "-o", "{tmp}/broken.jsonl"), "is a file"),
+    (("run", "human-feedback", "-o", "{tmp}/r", "--seed", "99999999999999999999"), "Invalid value for '--seed'"),
+    (("run", "human-feedback", "-o", "{tmp}/held", "--no-resume"), "holds a run already"),
+    (("quickstart", "-o", "{tmp}/held", "--no-resume"), "holds a run already"),
+    (("run", "human-feedback", "-o", "{tmp}/held"), "config.json cannot be read"),
     (("report", "{tmp}"), "no report at"),
     (("summarize", "{tmp}/none.txt", "--model", "m"), "there is no file"),
+    (("summarize", "a" * 5000, "--model", "m"), "File name too long"),
     (("summarize", "{tmp}/latin1.txt", "--model", "m"), "not UTF-8"),
     (("summarize", "{tmp}/none.txt", "--model", "m", "--best-of", "3"), "go together"),
     (("init-model", "{tmp}", "--store", "{tmp}/w"), "is there already"),
@@ -103,11 +125,94 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
 ) -> None:
     (tmp_path / "broken.jsonl").write_text('{"document": "one"}\n{"document": \n')
     (tmp_path / "latin1.txt").write_bytes("caf\xe9".encode("latin-1"))
+    (tmp_path / "held").mkdir()
+    (tmp_path / "held" / "config.json").write_text('{"seed": ')  # cut short, as by a full disk
     assert run(*(argument.format(tmp=tmp_path) for argument in arguments)) == 2
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
     assert error.strip().splitlines()[-1].startswith("precis: ")
+
+
+def test_a_command_that_reads_makes_no_store_of_a_mistyped_name(tmp_path: Path) -> None:
+    assert run("judge", "rouge", "--store", tmp_path / "typo") == 2
+    assert not (tmp_path / "typo").exists()
+
+
+def test_scores_under_different_settings_are_not_mixed(
+    tmp_path: Path, posts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    init_model(model, [post["document"] for post in POSTS], size="tiny", vocab_size=300)
+    with Store(tmp_path / "work") as store:
+        document = Document("Ann: The cat sat on the mat.", split="train")
+        candidate = Candidate(document.id, "A cat sat.", Maker("policy", "m"))
+        store.add_documents([document])
+        store.add_candidates([candidate])
+        judges = [JudgeInfo("random", {"seed": seed}) for seed in (1, 2)]
+        store.add_judgements([Score(judge, document.id, candidate.id, 0.5, "uniform") for judge in judges])
+    common = ("train", "reward", "--model", model, "-o", tmp_path / "reward", "--store", tmp_path / "work")
+    for judge, said in [
+        ("random", f"cannot be compared; name one of them with --judge: {judges[0].id}"),
+        (judges[1].id, "makes pairs for 0 documents"),
+        ("nobody", "no judge 'nobody' has judged anything in this store; there are random"),
+    ]:
+        assert run(*common, "--judge", judge) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_text_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a model wrote or a user called a data set is data, not markup."""
+    say("[b]a :dog: barked[/b]")
+    show_table("[/odd]", ["name", "[/n]"], [["[/x] :dog:", "1"]])
+    said = capsys.readouterr().out
+    assert "[b]a :dog: barked[/b]\n" in said
+    assert "[/odd]" in said and "[/n]" in said and "[/x] :dog:" in said
+
+
+def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
+    emit({"a": float("nan"), "b": [{"c": float("inf")}], "d": 1.5}, as_json=True)
+    assert last_json(capsys.readouterr().out) == {"a": None, "b": [{"c": None}], "d": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "goes on where it was"),
+        (MemoryError(), 2, "out of memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), 2, "out of memory"),
+        (OSError(errno.ENOSPC, "No space left on device", "/x"), 2, "no space left on the disk: /x"),
+        (OSError(errno.EROFS, "Read-only file system", "/x"), 2, "not allowed to write or read: /x"),
+        (OSError(errno.EIO, "Input/output error", "/x"), 2, "Input/output error: /x"),
+        (UnicodeEncodeError("utf-8", "m\udcff", 1, 2, "surrogates not allowed"), 2, "'m\\udcff' is not UTF-8"),
+        (RuntimeError("surprise"), 1, "this is a bug of precis"),
+    ],
+)
+def test_every_end_is_one_sentence(
+    trouble: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        raise trouble
+
+    assert run_guarded(command) == code
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_stream_is_no_error(closed: str) -> None:
+    command = f"{sys.executable} -m precis import --help {closed}"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_stream_that_cannot_spell_a_character_shows_its_number() -> None:
+    code = "from precis.cli.app import run_guarded, say; run_guarded(lambda: say('caf\\xe9 \\udcff'))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False
+    )
+    assert (ended.stdout, ended.stderr) == (b"caf\\xe9 \\udcff\n", b"")
 
 
 def test_help_is_quick_and_loads_no_torch() -> None:

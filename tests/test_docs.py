@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from precis.sandbox.base import base_model
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,6 +29,16 @@ def test_generated_pages_are_current(page: str) -> None:
     assert (ROOT / "docs" / page).read_text("utf-8") == pages[page](), "run make docs"
 
 
+def test_every_command_is_in_the_reference() -> None:
+    from precis.cli import app
+
+    names = {command.name for command in app.registered_commands}
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        names |= {f"{group.name} {command.name}" for command in group.typer_instance.registered_commands}
+    assert names == set(generator().COMMANDS)  # type: ignore[attr-defined]
+
+
 def test_every_setting_says_what_it_is() -> None:
     from precis.recipes.human_feedback import HumanFeedback
 
@@ -39,6 +52,18 @@ def test_every_setting_says_what_it_is() -> None:
     missing = {"HumanFeedback": undocumented(schema)}
     missing |= {name: undocumented(entry) for name, entry in definitions.items()}
     assert not {name: fields for name, fields in missing.items() if fields}
+
+
+def test_the_base_models_record_is_what_the_docs_say() -> None:
+    facts = json.loads((base_model() / "training.json").read_text("utf-8"))
+    page = (ROOT / "docs" / "sandbox.md").read_text("utf-8")
+    loss = f"{facts['validation']['nll']:.3f} nats"
+    megabytes = f"{facts['bytes'] / 1e6:.1f} MB"
+    minutes = f"{facts['seconds'] / 60:.0f} min"
+    counts = [f"{facts[name]:,}" for name in ("parameters", "documents", "steps", "tokens")]
+    for said in (loss, megabytes, minutes, f"--documents {facts['documents']}", *counts):
+        assert said in page, f"{said} is not in docs/sandbox.md: write down the new base model's record"
+    assert facts["bytes"] <= 15_000_000
 
 
 @pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda p: p.name)

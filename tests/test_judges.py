@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import torch
 
 from precis.judges.copying import CopyingJudge
 from precis.judges.length import LengthJudge
 from precis.judges.protocol import Judge
 from precis.judges.random import RandomJudge
+from precis.judges.reward import RewardJudge
 from precis.judges.rouge import RougeJudge
+from precis.judges.run import run_judge
+from precis.models import reward_model_from_policy
 from precis.records import Candidate, Document, Failure, Group, Maker, Score
+from precis.render import Renderer, Template
+from precis.store import Store
+from tiny import tiny_policy
 
 DOCUMENT = Document("The old dog barked at the red car all night long.")
 REFERENCE = Candidate(DOCUMENT.id, "A dog barked at a car.", Maker("reference", "r"))
@@ -51,11 +60,44 @@ def test_rouge_without_a_reference_is_a_failure() -> None:
     assert [type(j) for j in made] == [Failure, Failure]
 
 
+def test_rouge_that_reads_no_word_is_a_failure_and_not_a_zero() -> None:
+    maker = Maker("reference", "r")
+    arabic, latin = Candidate(DOCUMENT.id, "كلب ينبح طوال الليل", maker), Candidate(DOCUMENT.id, "dog barked", maker, 1)
+    (made,) = RougeJudge().judge([group("كلب ينبح", references=(arabic,))])
+    assert [type(j) for j in made] == [Failure]
+    assert "Latin" in made[0].why  # type: ignore[union-attr]
+    (made,) = RougeJudge().judge([group("dog barked", references=(arabic, latin))])
+    assert [j.value for j in made if isinstance(j, Score)] == [1.0]
+
+
+def test_rewards_that_are_no_numbers_are_failures_and_cuts_are_counted(tmp_path: Path) -> None:
+    policy = tiny_policy("llama")
+    model = reward_model_from_policy(policy)
+    renderer = Renderer(policy.tokenizer, Template("{document} "), max_prefix_tokens=64)
+    judge = RewardJudge(model, renderer, pad_id=policy.pad_id, name="tiny")
+    (made,) = judge.judge([group("a dog", "", "a cat")])
+    assert [type(j) for j in made] == [Failure, Score, Score]
+    assert judge.cut_documents == 0
+    short = RewardJudge(
+        model, Renderer(policy.tokenizer, Template("{document} "), max_prefix_tokens=6), pad_id=policy.pad_id, name="s"
+    )
+    with Store(tmp_path) as store:
+        store.add_documents([DOCUMENT])
+        store.add_candidates([REFERENCE, *group("a dog").candidates])
+        done = run_judge(store, short, [group("a dog")], quiet=True)
+    assert str(done) == "reward: 1 judgements of 1 groups; 1 documents were cut to fit"
+    with torch.no_grad():
+        model.head.weight[0, 0] = torch.nan
+    (made,) = judge.judge([group("a dog", "", "a cat")])
+    assert [j.why for j in made if isinstance(j, Failure)][1:] == ["the reward is nan: check the model's weights"] * 2
+
+
 def test_length_and_copying_by_hand() -> None:
     assert values(LengthJudge(), "one two three", "one") == [3, 1]
     assert values(LengthJudge(sign=-1), "one two three") == [-3]
     # Bigrams (the old) (old dog) (dog slept): two of three stand in the document, in order.
     assert values(CopyingJudge(), "the old dog slept", "dog", "cat") == pytest.approx([2 / 3, 1, 0])
+    assert values(CopyingJudge(), "🐕!", "dog") == [None, 1], "without a word nothing is copied, and nothing is not"
 
 
 def test_random_depends_on_seed_and_candidate_only() -> None:

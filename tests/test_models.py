@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,21 @@ def test_saving_is_whole_or_not_at_all(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a model folder"):
         save_policy(policy, tmp_path / "precious")
     assert (tmp_path / "precious" / "thesis.txt").is_file()
+
+
+def test_weights_that_the_disk_refuses_leave_the_old_model(folder: Path, tmp_path: Path) -> None:
+    """The library that writes weights has errors of its own; this limit gives them as a full disk does."""
+    policy = load_policy(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(UserError, match=r"cannot be written: .*File too large"):
+            save_policy(policy, folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

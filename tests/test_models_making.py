@@ -88,6 +88,7 @@ def test_every_text_can_be_spelt_and_words_stay_in_it() -> None:
         (TEXTS, {"size": "huge"}, "no size 'huge'"),
         (TEXTS, {"architecture": "rwkv"}, "no architecture 'rwkv'"),
         (TEXTS, {"vocab_size": 100}, "at least|too small"),
+        (TEXTS, {"context": 0}, "no room"),
         ([], {}, "too few"),
         (["", "."], {}, "too few"),
     ],

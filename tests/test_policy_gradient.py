@@ -15,6 +15,7 @@ from precis.errors import UserError
 from precis.judges.length import LengthJudge
 from precis.judges.random import RandomJudge
 from precis.logprobs import Scored, sequence_logprobs
+from precis.models import RewardModel
 from precis.objectives import Objective, Rollout, Targets, ppo, rloo
 from precis.records import Candidate, Document, Group, Maker
 from precis.render import TokenGroup
@@ -163,6 +164,27 @@ def test_values_are_rewards_of_unfinished_summaries(implementation: Any) -> None
                 alone = sequence_logprobs(model, [TokenGroup("a", row[:-1], (row[-1:],))], pad_id=PAD)
                 assert alone.rewards_BK is not None
                 assert float(found.values_BKT[0, k, t]) == pytest.approx(float(alone.rewards_BK[0, 0]), abs=1e-9)
+
+
+@pytest.mark.parametrize("implementation", ["packed", "repeated", "cached"])
+def test_a_reward_read_at_every_token_is_the_mean_of_the_heads_numbers(implementation: Any) -> None:
+    trunk = tiny_llama(3).double().model
+    last = tiny_reward_model(trunk).double()
+    every = RewardModel(trunk, last.head, 0.25, "every token")
+    prefix, summaries = (9, 8, 11, 30), ((12, 13, 14, 2), (21, 2))
+    with torch.no_grad():
+        found = sequence_logprobs(every, [TokenGroup("a", prefix, summaries)], pad_id=PAD, values=True)
+        again = sequence_logprobs(
+            every, [TokenGroup("a", prefix, summaries)], pad_id=PAD, implementation=implementation
+        )
+        assert found.values_BKT is not None and found.rewards_BK is not None and again.rewards_BK is not None
+        assert torch.allclose(found.rewards_BK, again.rewards_BK, atol=1e-9)
+        for k, summary in enumerate(summaries):
+            hidden = trunk(input_ids=torch.tensor([[*prefix, *summary]])).last_hidden_state[0, len(prefix) - 1 :]
+            numbers = (hidden @ last.head.weight[0]) - 0.25
+            assert float(found.rewards_BK[0, k]) == pytest.approx(float(numbers.mean()), abs=1e-9)
+            for t in range(len(summary)):
+                assert float(found.values_BKT[0, k, t]) == pytest.approx(float(numbers[: t + 1].mean()), abs=1e-9)
 
 
 def group(*texts: str) -> Group:

@@ -255,6 +255,7 @@ def test_settings_name_what_decides_the_text_and_nothing_else() -> None:
         ({"top_p": 0.0}, "probability"),
         ({"top_p": 1.5}, "probability"),
         ({"num_beams": 0}, "at least 1"),
+        ({"kind": "beam", "num_beams": 2, "length_penalty": math.nan}, "finite number"),
         ({"max_new_tokens": 2.5}, "whole number"),
         ({"max_new_tokens": 4, "min_new_tokens": 5}, "at most max_new_tokens"),
     ],

@@ -155,6 +155,27 @@ def test_one_text_under_two_keys_is_one_document(store: Store) -> None:
     assert documents["shared"] == 1  # PURR is in dogs and in cats
 
 
+def test_a_document_is_one_of_every_place_where_it_was_met(store: Store) -> None:
+    """Else a test document that the training file has too would leave the test split in silence."""
+    again = Document(BARK.text, title=BARK.title, key="77", dataset="dogs", split="test")
+    elsewhere = Document(BARK.text, title=BARK.title, key="1", dataset="cats", split="test")
+    store.add_documents([BARK, PURR])
+    store.add_documents([again, elsewhere])
+    assert [(d.id, d.key, d.dataset, d.split) for d in store.documents("dogs", "test")] == [
+        (BARK.id, "77", "dogs", "test")
+    ]
+    assert [d.split for d in store.documents("dogs", "train")] == ["train"]
+    assert [(d.key, d.split) for d in store.documents("dogs")] == [("1", "train"), ("2", "valid")]
+    assert [d.dataset for d in store.documents(split="test")] == ["dogs"]
+    assert [d.dataset for d in store.documents("cats", limit=1)] == ["cats"]
+    assert store.documents(ids=[BARK.id]) == [BARK]
+    assert store.documents() == [BARK, PURR]
+    assert [g.source.id for g in store.groups("dogs", "test")] == [BARK.id]
+    counted = store.stats()["documents"]
+    assert counted["by_dataset"] == {"cats": {"test": 1}, "dogs": {"test": 1, "train": 1, "valid": 1}}
+    assert counted["total"] == 2
+
+
 def test_reads_are_narrowed(store: Store) -> None:
     fill(store)
     assert store.documents(split="valid") == [PURR]
@@ -366,6 +387,7 @@ def test_where_a_store_lies(tmp_path: Path) -> None:
         ("mysql://host/db", "a store is a folder, a .db file or a postgresql:// address; 'mysql' is none of them"),
         ("sqlite://", "a store is a folder"),
         ("://", "cannot read the store's address"),
+        ("", "the store's address is empty"),
         ("postgresql://precis:secret@127.0.0.1:1/none?connect_timeout=2", "cannot reach the store postgresql"),
     ],
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UserError
 from .app import DEFAULT_STORE, JsonOption, ResumeOption, SeedOption, StoreOption, emit, open_store, say
+
+if TYPE_CHECKING:
+    from ..records import JudgeInfo
 
 train_app = typer.Typer(help="Train a model on what the store holds.", no_args_is_help=True)
 
@@ -16,7 +20,7 @@ DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Train on t
 SplitOption = Annotated[str, typer.Option("--split", help="Train on this split.")]
 ValidationOption = Annotated[str | None, typer.Option("--validation-split", help="Choose the best weights on it.")]
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A template's name, or text with {document}.")]
-PrefixOption = Annotated[int | None, typer.Option("--max-prefix-tokens", help="Longest prompt in tokens.")]
+PrefixOption = Annotated[int | None, typer.Option("--max-prefix-tokens", min=1, help="Longest prompt in tokens.")]
 TrainingOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A training setting, as learning_rate=1e-5 (docs/settings.md)."),
@@ -48,7 +52,7 @@ def init_model_command(
     if corpus:
         texts = [_read_text(path) for path in corpus]
     else:
-        with open_store(store) as opened:
+        with open_store(store, create=False) as opened:
             texts = [d.text for d in opened.documents()] + [c.text for c in opened.candidates(role="reference")]
         if not texts:
             raise UserError(f"the store {store} holds no documents; import some, or name text files with --corpus")
@@ -87,17 +91,18 @@ def train_sft_command(
     as_json: JsonOption = False,
 ) -> None:
     """Supervised fine-tuning on the store's reference summaries."""
-    from ..models import save_policy
+    from ..models import check_replaceable, save_policy
     from ..objectives import nll
     from ..recipes.steps import StartSettings, load_writer
     from ..selection import reference_groups
 
+    check_replaceable(out)
     config = _config(settings, seed)
     start = StartSettings(
         model=model, template=template, max_prefix_tokens=max_prefix_tokens, trust_remote_code=trust_remote_code
     )
     writer = load_writer(model, start, to_train=True)
-    with open_store(store) as opened:
+    with open_store(store, create=False) as opened:
         chosen = reference_groups(opened.groups(dataset, split))
         held_out = reference_groups(opened.groups(dataset, validation_split)) if validation_split else None
     say(f"training: {chosen}")
@@ -120,11 +125,15 @@ def train_sft_command(
 def train_reward_command(
     model: Annotated[str, typer.Option("--model", help="The supervised policy to start from.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the reward model; training is kept beside it.")],
-    judge: Annotated[str, typer.Option("--judge", help="Whose comparisons or scores to learn from; a name in stats.")],
+    judge: Annotated[
+        str, typer.Option("--judge", help="Whose comparisons or scores to learn from: a name in stats, or an id.")
+    ],
     dataset: DatasetOption = None,
     split: SplitOption = "train",
-    held_out: Annotated[float, typer.Option("--held-out", help="Share of the documents kept for validation.")] = 0.1,
-    min_gap: Annotated[float, typer.Option("--min-gap", help="Scores nearer than this make no pair.")] = 0.0,
+    held_out: Annotated[
+        float, typer.Option("--held-out", min=0.0, max=0.9, help="Share of the documents kept for validation.")
+    ] = 0.1,
+    min_gap: Annotated[float, typer.Option("--min-gap", min=0.0, help="Scores nearer than this make no pair.")] = 0.0,
     settings: TrainingOption = None,
     store: StoreOption = DEFAULT_STORE,
     seed: SeedOption = 0,
@@ -132,18 +141,26 @@ def train_reward_command(
     as_json: JsonOption = False,
 ) -> None:
     """A reward model on pairs that a judge's comparisons or scores make."""
-    from ..models import reward_model_from_policy, save_reward_model
+    from ..models import check_replaceable, reward_model_from_policy, save_reward_model
     from ..objectives import pairwise_logistic
     from ..recipes.steps import centre_on_references, load_writer
     from ..selection import pairs_from_comparisons, pairs_from_scores
 
+    check_replaceable(out)
     config = _config(settings, seed)
     writer = load_writer(model, to_train=True)
-    with open_store(store) as opened:
-        groups = opened.groups(dataset, split, references_compete=True)
-    pairs = pairs_from_comparisons(groups, [judge])
+    with open_store(store, create=False) as opened:
+        judges = _judges_called(judge, opened.judges())
+        ids = [info.id for info in judges]
+        groups = opened.groups(dataset, split, judge_ids=ids, references_compete=True)
+    pairs = pairs_from_comparisons(groups)
     if not pairs.groups:
-        pairs = pairs_from_scores(groups, judge, min_gap=min_gap)
+        if len(judges) > 1:
+            raise UserError(
+                f"{judge!r} scored with {len(judges)} different settings, and such scores cannot be compared; "
+                f"name one of them with --judge: {', '.join(ids)}"
+            )
+        pairs = pairs_from_scores(groups, judges[0], min_gap=min_gap)
     say(f"pairs: {pairs}")
     kept = max(1, round(held_out * len(pairs.groups)))
     if len(pairs.groups) <= kept:
@@ -163,6 +180,14 @@ def train_reward_command(
     centre_on_references(reward, writer, pairs.groups[kept:])
     save_reward_model(reward, writer.policy.tokenizer, out, beside=writer.renderer.save)
     _report(out, result, as_json)
+
+
+def _judges_called(name: str, known: Sequence[JudgeInfo]) -> list[JudgeInfo]:
+    """Every judge of this name, whatever its settings, or the one with this id."""
+    if found := [judge for judge in known if name in (judge.name, judge.id)]:
+        return found
+    names = ", ".join(sorted({judge.name for judge in known})) or "none"
+    raise UserError(f"no judge {name!r} has judged anything in this store; there are {names}")
 
 
 def _read_text(path: Path) -> str:

@@ -111,7 +111,7 @@ def _train(
         # Without a reward model there is nothing better to start from than the policy and a new head.
         network = load_reward_judge(known).model if known else reward_model_from_policy(writer.policy, seed=seed)
     with open_store(store, create=False) as opened:
-        groups = [group for group in opened.groups(dataset, split)]
+        groups = list(opened.groups(dataset, split))
     if not groups:
         raise UserError(f"the store {store} holds no such documents; import some first")
     result = train_online(

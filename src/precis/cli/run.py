@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UserError
-from .app import JsonOption, emit, say
+from .app import LARGEST_SEED, JsonOption, ResumeOption, SeedOption, emit, say
 
 RECIPES = ("human-feedback",)
 
@@ -23,7 +23,10 @@ def run_command(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting, over everything else.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="The same as --set seed=N.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, max=LARGEST_SEED, help="The same as --set seed=N.")
+    ] = None,
+    resume: ResumeOption = True,
     store: Annotated[
         str | None, typer.Option("--store", help="Another place for the store than the workspace.")
     ] = None,
@@ -35,6 +38,7 @@ def run_command(
     from ..recipes import human_feedback
     from ..recipes.settings import load_settings
 
+    _check_new(out, resume)
     given = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     settings = load_settings(human_feedback.HumanFeedback, recipe, preset=preset, config=config, overrides=given)
     report = human_feedback.run(settings, out, store=store, command=shlex.join(["precis", *sys.argv[1:]]))
@@ -44,16 +48,24 @@ def run_command(
 
 def quickstart_command(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the result.")] = Path("precis-demo"),
-    seed: Annotated[int, typer.Option("--seed")] = 1,
+    seed: SeedOption = 1,
+    resume: ResumeOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Learn from comparisons in the sandbox, offline, in minutes: from documents to report.html."""
     from ..recipes import human_feedback
     from ..recipes.settings import load_settings
 
+    _check_new(out, resume)
     settings = load_settings(
         human_feedback.HumanFeedback, "human-feedback", preset="sandbox", overrides=[f"seed={seed}"]
     )
-    report = human_feedback.run(settings, out, command=shlex.join(["precis", "quickstart", "--out", str(out)]))
+    command = shlex.join(["precis", "quickstart", "--out", str(out), "--seed", str(seed)])
+    report = human_feedback.run(settings, out, command=command)
     say(f"The report is {report.resolve()}; open it in a browser.")
     emit({"report": str(report), "json": str(report.with_suffix(".json"))}, as_json)
+
+
+def _check_new(out: Path, resume: bool) -> None:
+    if not resume and (out / "config.json").exists():
+        raise UserError(f"{out} holds a run already; leave out --no-resume to continue it, or name another folder")

@@ -13,8 +13,9 @@ from .app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption, emit, exist
 
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only this data set's documents.")]
 SplitOption = Annotated[str | None, typer.Option("--split", help="Only this split.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", help="Only the first so many documents.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many documents.")]
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A template's name, or text with {document}.")]
+CodeOption = Annotated[bool, typer.Option("--trust-remote-code", help="Run code a repository brings.")]
 JUDGES = ("rouge", "length", "copying", "random", "oracle", "comparer", "reward")
 
 
@@ -29,10 +30,11 @@ def sample_command(
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens")] = 64,
     min_new_tokens: Annotated[int, typer.Option("--min-new-tokens")] = 0,
     no_repeat_ngram_size: Annotated[int, typer.Option("--no-repeat-ngram-size")] = 0,
-    template: Annotated[
-        str | None, typer.Option("--template", help="A template's name, or text with {document}.")
+    template: TemplateOption = None,
+    max_prefix_tokens: Annotated[
+        int | None, typer.Option("--max-prefix-tokens", min=1, help="Longest prompt in tokens.")
     ] = None,
-    max_prefix_tokens: Annotated[int | None, typer.Option("--max-prefix-tokens")] = None,
+    trust_remote_code: CodeOption = False,
     dataset: DatasetOption = None,
     split: SplitOption = None,
     limit: LimitOption = None,
@@ -57,11 +59,12 @@ def sample_command(
         min_new_tokens=min_new_tokens,
         no_repeat_ngram_size=no_repeat_ngram_size,
     )
-    with open_store(store) as opened:
+    start = StartSettings(template=template, max_prefix_tokens=max_prefix_tokens, trust_remote_code=trust_remote_code)
+    with open_store(store, create=False) as opened:
         documents = opened.documents(dataset, split, limit)
         if not documents:
             raise UserError(f"the store {store} holds no such documents; import some first")
-        writer = load_writer(policy, StartSettings(template=template, max_prefix_tokens=max_prefix_tokens))
+        writer = load_writer(policy, start)
         done = sample(opened, writer.policy, writer.renderer, documents, k=k, decoding=how, seed=seed)
     say(
         f"{done.written:,} candidates of {done.documents:,} documents written ({done.empty:,} empty, "
@@ -78,7 +81,10 @@ _SAMPLED = ("documents", "known", "written", "empty", "unfinished", "cut_documen
 def judge_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(JUDGES))],
     reward_model: Annotated[Path | None, typer.Option("--reward-model", help="For reward: the model's folder.")] = None,
-    pairs_per_group: Annotated[int, typer.Option("--pairs", help="For comparer: pairs a document.")] = 6,
+    pairs_per_group: Annotated[int, typer.Option("--pairs", min=1, help="For comparer: pairs a document.")] = 6,
+    references: Annotated[
+        bool, typer.Option("--references", help="Judge the reference summaries too: people compare them with samples.")
+    ] = False,
     dataset: DatasetOption = None,
     split: SplitOption = None,
     limit: LimitOption = None,
@@ -89,9 +95,14 @@ def judge_command(
     """Have a judge judge the store's candidates. What it judged before is not judged again."""
     from ..judges.run import run_judge
 
+    if references and name == "rouge":
+        raise UserError(
+            "ROUGE measures likeness to the reference summaries, so it cannot judge them: omit --references"
+        )
     judge = _judge(name, reward_model, pairs_per_group, seed)
-    with open_store(store) as opened:
-        groups = [group for group in opened.groups(dataset, split, limit) if group.candidates]
+    with open_store(store, create=False) as opened:
+        found = opened.groups(dataset, split, limit, references_compete=references)
+        groups = [group for group in found if group.candidates]
         if not groups:
             raise UserError(f"the store {store} holds no candidates of such documents; sample or import some first")
         done = run_judge(opened, judge, groups)
@@ -141,19 +152,22 @@ def evaluate_command(
     from ..evaluation.plain import to_plain
     from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
 
-    with open_store(store) as opened:
+    if encoder is not None:
+        existing(encoder, "encoder")
+    with open_store(store, create=False) as opened:
         documents = opened.documents(dataset, split, limit)
         ids = [document.id for document in documents]
         references = opened.references(ids)
         systems: dict[str, list[Any]] = {}
+        label_of: dict[str, str] = {}
         for candidate in opened.candidates(ids):
             if candidate.maker.role != "reference":
-                label = f"{candidate.maker.name} {candidate.maker.id}"
+                label = label_of.setdefault(candidate.maker.id, f"{candidate.maker.name} {candidate.maker.id}")
                 systems.setdefault(label, []).append(candidate)
         judgements = opened.judgements(source_ids=ids)
-    chosen = next((label for label in systems if against and label.endswith(against)), None)
-    if against and chosen is None:
+    if against is not None and against not in label_of:
         raise UserError(f"no maker has the id {against!r}; there are {', '.join(systems) or 'none'}")
+    chosen = label_of[against] if against is not None else None
     evaluation = evaluate_systems(
         documents,
         references,
@@ -204,6 +218,7 @@ def summarize_command(
     temperature: Annotated[float, typer.Option("--temperature", help="Of the candidates, with --best-of.")] = 0.7,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens")] = 64,
     template: TemplateOption = None,
+    trust_remote_code: CodeOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -220,6 +235,7 @@ def summarize_command(
         temperature=temperature,
         max_new_tokens=max_new_tokens,
         template=template,
+        trust_remote_code=trust_remote_code,
         seed=seed,
     )
     for note in summary.notes:
@@ -229,6 +245,8 @@ def summarize_command(
 
 
 def _text_of(file: str) -> str:
+    if file == "-" and sys.stdin is None:
+        raise UserError("standard input is closed; name a text file")
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except FileNotFoundError:

@@ -15,7 +15,8 @@ from .protocol import score_candidates
 class CopyingJudge:
     """Longest common subsequence of bigrams with the source, over the candidate's bigrams; 0 to 1.
 
-    A candidate of one word has no bigram; it scores 1 if the source has that word, else 0.
+    A candidate of one word has no bigram; it scores 1 if the source has that word, else 0. One without a word (an
+    emoji, say) is a `Failure`.
     """
 
     @cached_property
@@ -25,11 +26,13 @@ class CopyingJudge:
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         return score_candidates(self.info, "copied share", groups, self._score)
 
-    def _score(self, group: Group, candidates: Sequence[Candidate]) -> list[float]:
+    def _score(self, group: Group, candidates: Sequence[Candidate]) -> list[float | None]:
         source = words(group.source.text)
         return [self._share(source, words(candidate.text)) for candidate in candidates]
 
     @staticmethod
-    def _share(source: Sequence[str], own: Sequence[str]) -> float:
+    def _share(source: Sequence[str], own: Sequence[str]) -> float | None:
+        if not own:
+            return None
         share = copying(source, own)
         return float(set(own) <= set(source)) if share is None else share

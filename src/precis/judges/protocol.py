@@ -26,11 +26,11 @@ class Judge(Protocol):
         ...
 
 
-ScoreGroup = Callable[[Group, Sequence[Candidate]], Sequence[float]]
+ScoreGroup = Callable[[Group, Sequence[Candidate]], Sequence[float | None]]
 
 
 def score_candidates(info: JudgeInfo, scale: str, groups: Sequence[Group], score: ScoreGroup) -> list[list[Judgement]]:
-    """Score every candidate of every group that has words; an empty one is a `Failure`, not a zero."""
+    """Score every candidate that is not empty; an empty one, or one without a score, is a `Failure`, not a zero."""
     return [list(_score_group(info, scale, group, score)) for group in groups]
 
 
@@ -43,4 +43,7 @@ def _score_group(info: JudgeInfo, scale: str, group: Group, score: ScoreGroup) -
     if not written:
         return
     for candidate, value in zip(written, score(group, written), strict=True):
-        yield Score(info, source, candidate.id, float(value), scale)
+        if value is None:
+            yield Failure(info, source, (candidate.id,), "the candidate has no word, so it has no score")
+        else:
+            yield Score(info, source, candidate.id, float(value), scale)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
-from ..logprobs import sequence_logprobs
+from ..logprobs import sequence_logprobs, why_not
 from ..records import Failure, Group, JudgeInfo, Judgement, Score
 from ..render import Renderer, TokenGroup
 
@@ -17,17 +19,22 @@ if TYPE_CHECKING:
 
 # Tokens of one forward pass, each source counted once.
 TOKENS_PER_BATCH = 16384
+_log = logging.getLogger("precis")
 
 
 class RewardJudge:
     """Scores in the reward model's own unit, shifted so that reference summaries average 0.
 
     All candidates of a source share its computation. An empty candidate is a `Failure`: its reward is a number,
-    but not one of a summary. `name` is the model's fingerprint, which names the judge in the store.
+    but not one of a summary; so is a reward that is not a number. `name` is the model's fingerprint, which names the
+    judge in the store. `cut_documents` counts the documents so far that were too long for the prompt.
     """
 
     def __init__(self, model: RewardModel, renderer: Renderer, *, pad_id: int, name: str):
         self.model, self.renderer, self.pad_id, self.name = model, renderer, pad_id, name
+        self.cut_documents = 0
+        if reason := why_not(model):
+            _log.warning("the reward model scores one row per candidate: %s", reason)
 
     @cached_property
     def info(self) -> JudgeInfo:
@@ -44,18 +51,25 @@ class RewardJudge:
         ]
         written = [[candidate for candidate in group.candidates if not candidate.is_empty] for group in groups]
         places = [place for place, own in enumerate(written) if own]
+        prefixes = [self.renderer.prefix(groups[place].source) for place in places]
+        self.cut_documents += sum(prefix.cut_characters > 0 for prefix in prefixes)
         tokens = [
             TokenGroup(
                 groups[place].source.id,
-                self.renderer.prefix(groups[place].source).ids,
+                prefix.ids,
                 tuple(self.renderer.continuation(candidate) for candidate in written[place]),
+                prefix.cut_characters,
             )
-            for place in places
+            for place, prefix in zip(places, prefixes)
         ]
         for place, values in zip(places, self.rewards(tokens), strict=True):
             source = groups[place].source.id
             for candidate, value in zip(written[place], values, strict=True):
-                found[place].append(Score(self.info, source, candidate.id, value, "reward"))
+                if math.isfinite(value):
+                    found[place].append(Score(self.info, source, candidate.id, value, "reward"))
+                else:
+                    why = f"the reward is {value}: check the model's weights"
+                    found[place].append(Failure(self.info, source, (candidate.id,), why))
         return found
 
     def rewards(self, groups: Sequence[TokenGroup]) -> list[list[float]]:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class JudgeRun:
-    """What one run did: groups asked about, groups known before, judgements and failures that came back."""
+    """What one run did: groups asked about, groups known before, judgements and failures that came back.
+
+    `cut_documents` were too long for a judge that is a model.
+    """
 
     judge: str
     asked: int
@@ -24,6 +27,7 @@ class JudgeRun:
     judgements: int
     failures: int
     why: dict[str, int]
+    cut_documents: int = 0
 
     def __str__(self) -> str:
         reasons = "; ".join(f"{count:,} × {why}" for why, count in self.why.items())
@@ -31,6 +35,7 @@ class JudgeRun:
         return (
             f"{self.judge}: {self.judgements:,} judgements of {self.asked:,} groups"
             f"{f', {self.known:,} groups were judged before' if self.known else ''}{failed}"
+            f"{f'; {self.cut_documents:,} documents were cut to fit' if self.cut_documents else ''}"
         )
 
 
@@ -39,6 +44,7 @@ def run_judge(store: Store, judge: Judge, groups: Sequence[Group], *, chunk: int
     done = store.judged_candidates(judge.info.id)
     todo = [group for group in groups if any(candidate.id not in done for candidate in group.candidates)]
     judgements = failures = 0
+    cut_before = getattr(judge, "cut_documents", 0)
     why: dict[str, int] = {}
     with Progress(
         f"judging by {judge.info.name}", total=len(groups), unit="groups", done=len(groups) - len(todo), quiet=quiet
@@ -54,4 +60,5 @@ def run_judge(store: Store, judge: Judge, groups: Sequence[Group], *, chunk: int
                 else:
                     judgements += 1
             progress.advance(len(batch), note=f"{failures:,} failures" if failures else "")
-    return JudgeRun(judge.info.name, len(todo), len(groups) - len(todo), judgements, failures, why)
+    cut = getattr(judge, "cut_documents", 0) - cut_before
+    return JudgeRun(judge.info.name, len(todo), len(groups) - len(todo), judgements, failures, why, cut)

@@ -60,7 +60,8 @@ def sequence_logprobs(
 
     Log-probs are at `temperature`. `last_hidden`, `mean_logps`, `entropy`, `prefix_logps` and, of a `RewardModel`,
     `values` ask for more (see `Scored`). With `self_check` (or PRECIS_SELF_CHECK=1) the first batch is also computed by
-    `repeated`, and a difference raises, or under `auto` falls back; a family of models that no test covers is always checked so.
+    `repeated`, and a difference raises, or under `auto` falls back; a family of models that no test covers is always
+    checked so.
 
     Raises `UserError` for groups that no model could score or that exceed the model's positions.
     """
@@ -77,8 +78,9 @@ def sequence_logprobs(
         raise UserError("only a decoder-only language model gives its prefix log-probs")
     if values and not isinstance(model, RewardModel):
         raise UserError("only a model with a scalar head gives values")
+    every = isinstance(model, RewardModel) and model.read_at == "every token"
     wanted = Wanted(
-        predictions=values or not isinstance(model, RewardModel),
+        predictions=values or every or not isinstance(model, RewardModel),
         last=last_hidden or isinstance(model, RewardModel),
         prefix=prefix_logps,
     )
@@ -236,6 +238,8 @@ def _assemble(
         scored.last_hidden_BKD = _placed(last_MD, last_slots_M, (*shape_BKT[:2], last_MD.shape[-1]))
         if isinstance(model, RewardModel):
             scored.rewards_BK = _placed(model.score(last_MD), last_slots_M, shape_BKT[:2])
+            if model.read_at == "every token":
+                _average(scored)
     if wanted.prefix:
         targets_BP, scored.prefix_mask_BP = batch.prefix_targets_BP()
         slots_N = torch.cat(states.prefix_slots_N).to(device)
@@ -248,6 +252,15 @@ def _assemble(
         )
         scored.prefix_logps_BP = _placed(prefix.logps_N, slots_N, tuple(targets_BP.shape))
     return scored
+
+
+def _average(scored: Scored) -> None:
+    """Rewards and values as means of the head's numbers from the prompt's end up to their token."""
+    assert scored.values_BKT is not None and scored.rewards_BK is not None  # asked for above
+    counts_T = torch.arange(1, scored.mask_BKT.shape[-1] + 1, device=scored.mask_BKT.device)
+    sums_BK = scored.values_BKT.sum(-1) + scored.rewards_BK
+    scored.rewards_BK = sums_BK / (scored.mask_BKT.sum(-1) + 1)
+    scored.values_BKT = torch.where(scored.mask_BKT, scored.values_BKT.cumsum(-1) / counts_T, 0.0)
 
 
 def _placed(values: Tensor, slots: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -6,10 +6,17 @@
 """
 
 from .adapters import add_adapter, base_weights, use_adapter
-from .files import fingerprint_of
+from .files import check_replaceable, fingerprint_of
 from .initial import SIZES, init_model, train_tokenizer
 from .policy import Policy, load_policy, save_policy
-from .reward import LoadedRewardModel, RewardModel, load_reward_model, reward_model_from_policy, save_reward_model
+from .reward import (
+    LoadedRewardModel,
+    ReadAt,
+    RewardModel,
+    load_reward_model,
+    reward_model_from_policy,
+    save_reward_model,
+)
 from .structure import decoder_start_id, disable_dropout, evaluating, is_encoder_decoder, max_positions, unwrap
 from .tokenizer import ensure_pad
 from .warm_start import warm_start_encoder_decoder
@@ -18,9 +25,11 @@ __all__ = [
     "SIZES",
     "LoadedRewardModel",
     "Policy",
+    "ReadAt",
     "RewardModel",
     "add_adapter",
     "base_weights",
+    "check_replaceable",
     "decoder_start_id",
     "disable_dropout",
     "ensure_pad",

@@ -83,15 +83,22 @@ def read_json(folder: Path, name: str) -> dict[str, Any] | None:
     return content
 
 
+def check_replaceable(folder: Path | str) -> None:
+    """Raise `UserError` if `folder` holds something that is no model, which a new one must not replace."""
+    if Path(folder).exists() and not _is_replaceable(Path(folder)):
+        raise UserError(f"{folder} exists and is not a model folder; choose another name")
+
+
 @contextmanager
 def atomic_folder(folder: Path | str) -> Iterator[Path]:
     """A folder to write into that takes the name `folder` when all is written; a failure leaves what was there.
 
     Raises `UserError` if it cannot be written, the disk is full, or `folder` holds something that is no model.
     """
+    from safetensors import SafetensorError
+
     target = Path(folder).absolute()
-    if target.exists() and not _is_replaceable(target):
-        raise UserError(f"{folder} exists and is not a model folder; choose another name")
+    check_replaceable(folder)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -102,8 +109,9 @@ def atomic_folder(folder: Path | str) -> Iterator[Path]:
             target.rename(old)
         partial.rename(target)
         shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UserError(f"{folder} cannot be written: {why}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -55,12 +55,14 @@ def init_model(
     `special_tokens`; `words` (speaker tags, say) become one token each but stay part of the text. `architecture` is
     llama, bart or t5, `context` the number of positions. The same texts and seed give the same files.
 
-    Raises `UserError` for an unknown size or architecture, or texts too few to train a tokenizer on.
+    Raises `UserError` for an unknown size or architecture, no positions, or texts too few to train a tokenizer on.
     """
     if size not in SIZES:
         raise UserError(f"there is no size {size!r}; the sizes are {', '.join(SIZES)}")
     if architecture not in _MAKERS:
         raise UserError(f"there is no architecture {architecture!r} to start from; there are {', '.join(_MAKERS)}")
+    if context < 2:
+        raise UserError(f"a context of {context} positions has no room for a document and a summary")
     tokenizer = train_tokenizer(
         texts,
         vocab_size=vocab_size or SIZES[size].vocabulary,

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -26,16 +26,22 @@ from .tokenizer import check_vocabulary, end_id, load_tokenizer
 METADATA = "precis_reward.json"
 
 
+ReadAt = Literal["last token", "every token"]
+
+
 class RewardModel(nn.Module):
     """`score(hidden_MD) → rewards_M`; `trunk` makes the hidden states, `offset` is what is taken off.
+
+    `read_at` the last token, as in the papers, or `every token`: the reward is then the mean of the head's numbers from
+    the prompt's end to the last token. A small trunk has little of what it thought on the way in its last state.
 
     A head of ours has no bias: only differences of rewards are trained, and the offset, set so that reference
     summaries average 0, does what a bias would. When another head is saved, its bias goes into the offset.
     """
 
-    def __init__(self, trunk: nn.Module, head: nn.Linear, offset: float = 0.0):
+    def __init__(self, trunk: nn.Module, head: nn.Linear, offset: float = 0.0, read_at: ReadAt = "last token"):
         super().__init__()
-        self.trunk, self.head, self.offset = trunk, head, offset
+        self.trunk, self.head, self.offset, self.read_at = trunk, head, offset, read_at
 
     def score(self, hidden_MD: Tensor) -> Tensor:
         """The rewards of M candidates from the hidden states at their last tokens; in float32 at least."""
@@ -73,7 +79,7 @@ class LoadedRewardModel:
         return end
 
 
-def reward_model_from_policy(policy: Policy, *, seed: int = 0) -> RewardModel:
+def reward_model_from_policy(policy: Policy, *, seed: int = 0, read_at: ReadAt = "last token") -> RewardModel:
     """A reward model that starts from a copy of the policy's weights (adapters merged in) and a new head.
 
     Head weights are drawn from N(0, 1/(d+1)), as the paper has it; the offset is 0.
@@ -89,7 +95,7 @@ def reward_model_from_policy(policy: Policy, *, seed: int = 0) -> RewardModel:
         head.weight.copy_(noise * (_width(trunk) + 1) ** -0.5)
     trunk.requires_grad_(True)
     _freeze_unused(trunk)
-    return RewardModel(trunk, head)
+    return RewardModel(trunk, head, read_at=read_at)
 
 
 def _freeze_unused(trunk: Any) -> None:
@@ -129,9 +135,10 @@ def save_reward_model(
     """Write the reward model, whole or not at all; `beside` may write more files before the folder appears."""
     target = Path(folder)
     trunk: Any = model.trunk
-    classifier = _classifier_of(trunk)
+    # The library's classifiers read the last token.
+    classifier = _classifier_of(trunk) if model.read_at == "last token" else None
     bias = 0.0 if model.head.bias is None else model.head.bias.item()
-    metadata = {"format": 1, "offset": float(model.offset) - bias, "read_at": "last token"}
+    metadata = {"format": 1, "offset": float(model.offset) - bias, "read_at": model.read_at}
     with atomic_folder(target) as partial, quiet():
         if classifier is not None:
             _as_classifier(classifier, trunk, model.head, int(tokenizer.pad_token_id)).save_pretrained(str(partial))
@@ -211,7 +218,10 @@ def load_reward_model(
         offset = float(metadata.get("offset", 0.0))
     except (TypeError, ValueError) as error:
         raise UserError(f"{folder / METADATA} has an offset that is no number") from error
-    model = RewardModel(trunk, head, offset).to(where)
+    read_at = metadata.get("read_at", "last token")
+    if read_at not in get_args(ReadAt):
+        raise UserError(f"{folder / METADATA} says that rewards are read at {read_at!r}, which is not known")
+    model = RewardModel(trunk, head, offset, read_at).to(where)
     return LoadedRewardModel(model.eval(), tokenizer, fingerprint_of(folder), folder)
 
 

@@ -75,6 +75,8 @@ class Decoding:
             )
         if not 0 < self.top_p <= 1:
             raise BadInput(f"expected a probability above 0 and at most 1, found {self.top_p}", field="top_p")
+        if not math.isfinite(self.length_penalty):
+            raise BadInput(f"expected a finite number, found {self.length_penalty}", field="length_penalty")
         least_of = {"num_beams": 1, "max_new_tokens": 1, "min_new_tokens": 0, "no_repeat_ngram_size": 0}
         for name, least in least_of.items():
             value = getattr(self, name)

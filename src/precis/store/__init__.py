@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, Row, Select, Table, select
+from sqlalchemy import Column, Connection, Row, Select, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import BadInput
@@ -31,6 +31,7 @@ from .statistics import stats
 
 # Databases bound the parameters of one statement; longer lists of ids are asked in parts.
 _CHUNK = 900
+_PLACE = tuple(schema.sightings.c[name] for name in ("seq", "key", "dataset", "split"))
 
 
 class Added(NamedTuple):
@@ -143,12 +144,20 @@ class Store:
         *,
         ids: Collection[str] | None = None,
     ) -> list[Document]:
-        """The documents of a data set and split (as first met), the first `limit` of them."""
-        columns = schema.documents.c
-        query = _where(select(schema.documents), {columns.dataset: dataset, columns.split: split})
+        """The documents that were met in a data set and split, the first `limit` of them, with their key there.
+
+        A text that was met in several places is a document of each of them; asked for by id alone, it is as first met.
+        """
+        columns, met = schema.documents.c, schema.sightings.c
+        query, order = select(schema.documents), columns.seq
+        if dataset is not None or split is not None:
+            there = {met.dataset: dataset, met.split: split}
+            first = _where(select(func.min(met.seq)).group_by(met.document_id), there)
+            query, order = select(columns.id, columns.text, columns.title, columns.meta, *_PLACE), met.seq
+            query = query.join(schema.sightings, met.document_id == columns.id).where(met.seq.in_(first))
         with self._read() as connection:
             if ids is None and limit is not None:
-                rows = list(connection.execute(query.order_by(columns.seq).limit(limit)))
+                rows = list(connection.execute(query.order_by(order).limit(limit)))
             else:
                 rows = _chunked(connection, query, columns.id, ids)[:limit]
         return [schema.document_of(row) for row in rows]

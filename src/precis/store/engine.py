@@ -26,6 +26,8 @@ def locate(url_or_path: str | Path) -> URL:
 
     Raises `UserError` for other databases and for URLs that cannot be read.
     """
+    if not str(url_or_path).strip():
+        raise UserError("the store's address is empty; expected a folder or postgresql://…")
     if "://" not in str(url_or_path):
         path = Path(url_or_path).expanduser()
         is_file = path.is_file() or (path.suffix in _FILE_SUFFIXES and not path.is_dir())

@@ -12,17 +12,19 @@ from . import schema
 def stats(connection: Connection) -> dict[str, Any]:
     """Counts as plain JSON data.
 
-    `documents.by_dataset`: data set → split → documents, as first met. `documents.duplicates`: texts met under more
-    than one key or split; `documents.leaked`: data set → texts met in more than one of its splits;
-    `documents.shared`: texts met in more than one data set. `candidates.empty` wrote nothing but white space,
-    `candidates.unfinished` were cut by the length limit. `judgements.failures` gave no verdict.
+    `documents.total` counts texts; `documents.by_dataset` has data set → split → documents met there, so that a text
+    met in two splits counts in both. `documents.duplicates`: texts met under more than one key or split;
+    `documents.leaked`: data set → texts met in more than one of its splits; `documents.shared`: texts met in more than
+    one data set. `candidates.empty` wrote nothing but white space, `candidates.unfinished` were cut by the length
+    limit. `judgements.failures` gave no verdict.
     """
-    documents, sightings = schema.documents.c, schema.sightings.c
+    sightings = schema.sightings.c
     candidates, judgements = schema.candidates.c, schema.judgements.c
 
     by_dataset: dict[str, dict[str, int]] = {}
-    per_split = select(documents.dataset, documents.split, func.count()).group_by(documents.dataset, documents.split)
-    for dataset, split, count in connection.execute(per_split.order_by(documents.dataset, documents.split)):
+    per_split = select(sightings.dataset, sightings.split, func.count(distinct(sightings.document_id)))
+    per_split = per_split.group_by(sightings.dataset, sightings.split).order_by(sightings.dataset, sightings.split)
+    for dataset, split, count in connection.execute(per_split):
         by_dataset.setdefault(dataset, {})[split] = count
 
     places = (
@@ -79,7 +81,7 @@ def stats(connection: Connection) -> dict[str, Any]:
 
     return {
         "documents": {
-            "total": sum(sum(by_split.values()) for by_split in by_dataset.values()),
+            "total": connection.execute(select(func.count()).select_from(schema.documents)).scalar_one(),
             "by_dataset": by_dataset,
             "duplicates": duplicates,
             "shared": shared,

@@ -10,7 +10,7 @@ from typing import Literal
 from ...errors import UserError
 from ...judges.ensemble import EnsembleJudge
 from ...judges.reward import RewardJudge
-from ...models import RewardModel, load_reward_model, reward_model_from_policy, save_reward_model
+from ...models import ReadAt, RewardModel, load_reward_model, reward_model_from_policy, save_reward_model
 from ...objectives import pairwise_logistic
 from ...records import Group
 from ...render import load_renderer
@@ -36,6 +36,8 @@ class RewardSettings(Settings):
     """Share of the judged documents kept for validation."""
     seeds: tuple[int, ...] = ()
     """Train one reward model for each of these seeds, of head and order; none is the recipe's seed (app. B.1: 3–10)."""
+    read_at: ReadAt = "last token"
+    """Where the head reads the trunk: at the last token, as in the paper, or at `every token`, for small trunks."""
     keep: Literal["best", "ensemble"] = "best"
     """Of several seeds: the one that orders most validation pairs right, or all of them, whose mean reward counts."""
 
@@ -71,7 +73,7 @@ def _train_one(
     if len(pairs.groups) <= held_out:
         raise UserError(f"{len(pairs.groups)} groups with a pair are too few to train and validate a reward model on")
     start = load_writer(writer.policy.path, to_train=True) if writer.policy.path is not None else writer
-    model = reward_model_from_policy(start.policy, seed=seed)
+    model = reward_model_from_policy(start.policy, seed=seed, read_at=settings.read_at)
     training, validation = pairs.groups[held_out:], pairs.groups[:held_out]
     config = replace(settings.training, seed=seed)
     train_in(work, name, model, writer, training, validation, pairwise_logistic(), config)
