@@ -113,7 +113,12 @@ MISTAKES = [
     (("summarize", "{tmp}/latin1.txt", "--model", "m"), "not UTF-8"),
     (("summarize", "{tmp}/none.txt", "--model", "m", "--best-of", "3"), "go together"),
     (("init-model", "{tmp}", "--store", "{tmp}/w"), "is there already"),
-    (("export", "trl", "{tmp}/x", "--store", "{tmp}/w"), "no comparisons"),
+    (("export", "trl", "{tmp}/x", "--store", "{tmp}/w"), "there is no store at"),
+    (("stats", "--store", "{tmp}/w"), "there is no store at"),
+    (("run", "human-feedback", "-o", "{tmp}/r", "--set", "seed=-1"), "setting 'seed'"),
+    (("train", "ppo", "--policy", "m", "--reward", "nothing", "-o", "{tmp}/p"), "no FILE.py:FUNCTION"),
+    (("train", "rloo", "--policy", "m", "--reward", "{tmp}/none.py:f", "-o", "{tmp}/p"), "there is no file"),
+    (("train", "rloo", "--policy", "m", "--reward", "rouge", "--online", "k=x", "-o", "{tmp}/p"), "'k'"),
 ]
 
 

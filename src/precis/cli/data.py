@@ -113,7 +113,7 @@ def export_command(
     """Write what the store holds. `precis` writes everything; `trl` and `trl-conversational` write preferences."""
     from ..data import export_from, write
 
-    with open_store(store) as opened:
+    with open_store(store, create=False) as opened:
         if kind.startswith("trl"):
             from ..selection import pairs_from_comparisons, pairs_from_scores
 
@@ -133,7 +133,7 @@ def export_command(
 
 def stats_command(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Say what the store holds, by data set, maker and judge, with duplicates, failures and cuts."""
-    with open_store(store) as opened:
+    with open_store(store, create=False) as opened:
         held = opened.stats()
     documents, candidates, judgements = held["documents"], held["candidates"], held["judgements"]
     rows = [

@@ -74,11 +74,13 @@ def import_into(
     posts: TldrFilter | None = None,
     shares: Shares | None = None,
     seed: int = 0,
+    met: list[str] | None = None,
     advance: Callable[[int], None] = lambda rows: None,
 ) -> ImportReport:
     """Read `path` (see `read`) into the store, batch by batch; `advance` is told of every batch's records.
 
-    With `shares` each document goes into the split that its text falls into (see `split_by_document`, with `seed`).
+    `met` is given the ids of the documents that are in the file, new and known ones, in their order. With `shares` each
+    document goes into the split that its text falls into (see `split_by_document`, with `seed`).
 
     Stopped at any moment, by a bad row or by force, it leaves whole batches; run again, it adds only what is missing.
     """
@@ -112,6 +114,8 @@ def import_into(
         referenced = {candidate.source_id for candidate in candidates if candidate.maker.role == "reference"}
         if kind not in ("precis", "openai", "trl"):  # whose documents come apart from their references, or without
             report.documents_without_reference += sum(document.id not in referenced for document in documents)
+        if met is not None:
+            met += [document.id for document in documents]
         split_of_id |= {document.id: document.split for document in documents if shares}
         report.empty_candidates += sum(candidate.is_empty for candidate in candidates)
         advance(len(batch))

@@ -98,6 +98,8 @@ def greedy_match(
 
 
 def _load(folder: Path | str, device: str) -> tuple[Any, Any]:
+    if not Path(folder).is_dir():
+        raise UserError(f"there is no folder {folder} with an encoder for BERTScore")
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
         model: Any = AutoModel.from_pretrained(str(folder), use_safetensors=True)

@@ -21,6 +21,8 @@ from .winrates import Verdicts, WinRate, judgements_by_judge, verdicts_between, 
 Floats = NDArray[np.float64]
 
 REFERENCE = "reference"
+# Judges that know nothing of what a good summary is, and so grade none.
+RULES = frozenset({"length", "copying", "random"})
 UNEQUAL = 1.25  # from this ratio of mean lengths on, a win rate comes with a warning
 
 
@@ -214,7 +216,7 @@ def _warnings(
             f"Mean lengths differ by a factor of {UNEQUAL} or more in {len(apart)} of {len(rates)} win rates: "
             "read them at equal length."
         )
-    judges = {rate.judge for rate in rates}
+    judges = {rate.judge for rate in rates} - RULES
     if judges and judges <= set(training_judges):
         found.append(
             f"The only judge ({', '.join(sorted(judges))}) also trained or chose a system: its win rates say how well "

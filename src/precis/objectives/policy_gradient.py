@@ -28,9 +28,9 @@ def ppo(*, clip: float = 0.2, value_clip: float | None = 0.2, value_weight: floa
     network's pace. Metrics per token: `clip_fraction`, `approx_kl` = ½(log r)² and `ratio`; of the value:
     `value_clip_fraction` and `value_error` = V − R.
     """
-    for name, value in (("clip", clip), ("value_clip", value_clip), ("value_weight", value_weight)):
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise UserError(f"{name} is a finite number above 0, not {value}")
+    for name, given_value in (("clip", clip), ("value_clip", value_clip), ("value_weight", value_weight)):
+        if given_value is not None and not (math.isfinite(given_value) and given_value > 0):
+            raise UserError(f"{name} is a finite number above 0, not {given_value}")
 
     def policy(scored: Scored, targets: Targets) -> Loss:
         log_ratio_BKT = _log_ratio(scored, targets)

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from ..evaluation.baselines import rule_candidates
 from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
 from ..judges.copying import CopyingJudge
@@ -57,7 +59,7 @@ class EvaluationSettings(Settings):
 class HumanFeedback(Settings):
     """Settings of the recipe `human-feedback`."""
 
-    seed: int = 1
+    seed: int = Field(default=1, ge=0, le=2**32 - 1)
     """Seed of data, initial weights, orders and samples."""
     data: steps.DataSettings = steps.DataSettings()
     """Documents and reference summaries (§3.2)."""

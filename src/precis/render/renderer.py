@@ -161,8 +161,16 @@ class Renderer:
             marked = FIELD.sub(lambda match: _MARK.format(match[1]), text)
             messages = [{"role": "system", "content": self.template.system}] if self.template.system else []
             messages.append({"role": "user", "content": marked})
-            rendered = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-            return self._split(str(rendered))
+            try:
+                rendered = str(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+            except Exception as error:  # a template is code of the model's maker, and may raise anything
+                raise UserError(f"the tokenizer's chat template cannot be filled: {error}") from error
+            # A template that rewrites what the user says would rewrite documents, too.
+            if lost := [name for name in FIELD.findall(text) if _MARK.format(name) not in rendered]:
+                raise UserError(
+                    f"the tokenizer's chat template changes the user's text: {lost[0]!r} is not in its result"
+                )
+            return self._split(rendered)
         pieces = self._split(text)
         if self.encoder_decoder:
             return [*self._opening, *pieces, *self._closing]
@@ -216,7 +224,9 @@ def load_renderer(
         try:
             content = json.loads(saved.read_text("utf-8"))
             template = template or Template(**content["template"])
-            max_prefix_tokens = max_prefix_tokens or int(content["max_prefix_tokens"])
+            if not all(isinstance(getattr(template, name), str) for name in ("text", "lead", "system")):
+                raise ValueError("a template's text, lead and system are texts")
+            max_prefix_tokens = int(content["max_prefix_tokens"]) if max_prefix_tokens is None else max_prefix_tokens
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{saved} is not a rendering that precis wrote: {error}") from error
     if template is None:
@@ -225,7 +235,7 @@ def load_renderer(
     return Renderer(
         tokenizer,
         template,
-        max_prefix_tokens=max_prefix_tokens or 512,
+        max_prefix_tokens=512 if max_prefix_tokens is None else max_prefix_tokens,
         encoder_decoder=encoder_decoder,
         decoder_start_id=decoder_start_id,
     )

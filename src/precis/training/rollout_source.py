@@ -208,7 +208,9 @@ class _Writer:
 
     def __init__(self, policy: Policy, *, half: bool):
         self.policy = policy
-        self.copy: Any = copy.deepcopy(policy.model).to(torch.bfloat16).requires_grad_(False) if half else None
+        self.copy: Any = copy.deepcopy(policy.model).requires_grad_(False) if half else None
+        if self.copy is not None:
+            self.copy.to(torch.bfloat16)
 
     def now(self) -> Policy:
         """A policy to sample from, with the weights of this moment."""

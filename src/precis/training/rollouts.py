@@ -127,7 +127,7 @@ def load_rollouts(path: Path) -> list[Written] | None:
         groups = json.loads(stored.metadata()["groups"])
         sizes = [sum(map(len, group["ids"])) for group in groups]
         tensors = {name: torch.split(stored.get_tensor(name).clone(), sizes) for name in stored.keys()}  # noqa: SIM118
-    return [Written(**group, **{name: parts[i] for name, parts in tensors.items()}) for i, group in enumerate(groups)]
+    return [Written(**(group | {name: parts[i] for name, parts in tensors.items()})) for i, group in enumerate(groups)]
 
 
 def _plain(group: Written) -> dict[str, Any]:

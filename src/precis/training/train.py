@@ -11,6 +11,7 @@ from torch import nn
 
 from ..errors import UserError
 from ..logprobs import Scorer
+from ..logprobs.score import why_not
 from ..models.reward import RewardModel
 from ..objectives import Objective
 from .batches import Example, fingerprint, fixed_batches, learnable
@@ -62,6 +63,8 @@ def train(
             )
         if how.accelerator.is_main_process:
             _say_what_is_unusual(kept, len(examples), config)
+            if any(len(example.tokens.continuations) > 1 for example in kept) and (reason := why_not(model)):
+                _log.warning("documents are computed once for each of their candidates: %s", reason)
         return FixedExamples(kept, config, left_out=len(examples) - len(kept))
 
     return carry_out(

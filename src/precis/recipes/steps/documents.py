@@ -9,7 +9,7 @@ from pydantic import Field
 from ... import sandbox
 from ...data import import_into
 from ...errors import UserError
-from ...records import Document, Group
+from ...records import Group
 from ..settings import Settings
 from ..workspace import Workspace, announce
 
@@ -49,32 +49,35 @@ class Documents:
 
 def load_documents(work: Workspace, settings: DataSettings, *, seed: int) -> Documents:
     """Import or generate the documents. A text that stands in two splits stays in the one that is evaluated later."""
-    found: dict[str, list[Document]] = {}
+    found: dict[str, list[str]] = {}
     wanted = {"train": settings.train_documents, "valid": settings.valid_documents, "test": settings.test_documents}
     for split, limit in wanted.items():
         if settings.kind == "sandbox":
             made = sandbox.documents(limit or SANDBOX_DOCUMENTS[split], seed=seed, split=split)
-            found[split] = list(made)
-            work.store.add_documents(found[split])
-            work.store.add_candidates([sandbox.reference_summary(document, seed=seed) for document in found[split]])
+            texts = list(made)
+            work.store.add_documents(texts)
+            work.store.add_candidates([sandbox.reference_summary(document, seed=seed) for document in texts])
+            found[split] = [document.id for document in texts]
             continue
         path = getattr(settings, split)
         if not path:
             if split == "valid":
                 continue
             raise UserError(f"setting 'data.{split}' is missing: name the file of the {split} documents")
+        met: list[str] = []
         report = import_into(
-            work.store, settings.kind, path, columns=settings.columns, dataset=settings.kind, split=split
+            work.store, settings.kind, path, columns=settings.columns, dataset=settings.kind, split=split, met=met
         )
         announce("  " + str(report).replace("\n", "\n  "))
-        found[split] = work.store.documents(settings.kind, split, limit)
+        # What this file holds, whatever else a shared store has under the same name.
+        found[split] = list(dict.fromkeys(met))[:limit]
     if "valid" not in found:
         share = min(settings.valid_documents, len(found["train"]) // 10)
         found["train"], found["valid"] = found["train"][share:], found["train"][:share]
     evaluated: set[str] = set()
     groups: dict[str, list[Group]] = {}
     for split in ("test", "valid", "train"):
-        ids = [document.id for document in found[split] if document.id not in evaluated]
+        ids = [name for name in found[split] if name not in evaluated]
         if len(ids) < len(found[split]):
             left_out = len(found[split]) - len(ids)
             announce(f"  {left_out:,} {split} documents stand in a later split too and are left out")

@@ -24,7 +24,7 @@ from ...training.online import train_online
 from ..settings import Settings
 from ..workspace import Workspace, announce
 from .candidates import judge, write_candidates
-from .policies import load_writer
+from .policies import load_like
 from .training import train_in
 from .watching import WATCH, watcher
 from .writer import Writer
@@ -70,14 +70,14 @@ def reinforce(
     """
     folder = work.models / name
     if not folder.is_dir():
-        start = load_writer(supervised.policy.path or "", to_train=True)
+        start = load_like(supervised, supervised.policy.path or "", to_train=True)
         member = reward.judges[0] if isinstance(reward, EnsembleJudge) else reward
         value = copy.deepcopy(member.model) if name == "ppo" else None
         online, folder_of_run = settings.online, work.training / name
         measure = None
         if settings.watch:
             how = Decoding("temperature", temperature=online.temperature, max_new_tokens=online.max_new_tokens)
-            reference = load_writer(supervised.policy.path or "", to_train=True)
+            reference = load_like(supervised, supervised.policy.path or "", to_train=True)
             looks, shown = folder_of_run / WATCH, watched[: settings.watch]
             measure = watcher(start, reference, reward, gold, shown, how, looks, name=name, beta=online.beta, seed=seed)
         result = train_online(
@@ -97,7 +97,7 @@ def reinforce(
         if value is not None:
             save_reward_model(value, start.policy.tokenizer, work.models / f"{name}-value", beside=start.renderer.save)
         save_policy(start.policy, folder, beside=start.renderer.save)
-    return load_writer(folder)
+    return load_like(supervised, folder)
 
 
 def imitate_the_best(
@@ -118,11 +118,11 @@ def imitate_the_best(
     if not folder.is_dir():
         chosen = best_of(judge(work, reward, groups), reward.info)
         announce(f"  {chosen}")
-        start = load_writer(supervised.policy.path or "", to_train=True)
+        start = load_like(supervised, supervised.policy.path or "", to_train=True)
         validation = reference_groups(held_out).groups
         train_in(work, name, start.policy.model, start, chosen.groups, validation, nll(), settings.training)
         save_policy(start.policy, folder, beside=start.renderer.save)
-    return load_writer(folder)
+    return load_like(supervised, folder)
 
 
 # Samples a document to estimate how far a policy moved.

@@ -99,7 +99,12 @@ def load_writer(path: Path | str, settings: StartSettings | None = None, *, to_t
         encoder_decoder=policy.is_encoder_decoder,
         decoder_start_id=policy.decoder_start_id,
     )
-    return Writer(policy, renderer)
+    return Writer(policy, renderer, settings.trust_remote_code)
+
+
+def load_like(writer: Writer, path: Path | str, *, to_train: bool = False) -> Writer:
+    """`load_writer` of a folder that came of `writer`, with the trust that it has."""
+    return load_writer(path, StartSettings(trust_remote_code=writer.trust_remote_code), to_train=to_train)
 
 
 def supervise(
@@ -122,4 +127,4 @@ def supervise(
             work, name, start.policy.model, start, selection.groups, validation.groups, objective, settings.training
         )
         save_policy(start.policy, folder, beside=start.renderer.save)
-    return load_writer(folder)
+    return load_like(start, folder)

@@ -19,7 +19,7 @@ from ...training import TrainConfig
 from ...training.run_folder import read_result
 from ..settings import Settings
 from ..workspace import Workspace, announce
-from .policies import load_writer
+from .policies import load_like
 from .training import train_in
 from .writer import Writer
 
@@ -72,7 +72,7 @@ def _train_one(
     held_out = max(1, round(settings.held_out * len(pairs.groups)))
     if len(pairs.groups) <= held_out:
         raise UserError(f"{len(pairs.groups)} groups with a pair are too few to train and validate a reward model on")
-    start = load_writer(writer.policy.path, to_train=True) if writer.policy.path is not None else writer
+    start = load_like(writer, writer.policy.path, to_train=True) if writer.policy.path is not None else writer
     model = reward_model_from_policy(start.policy, seed=seed, read_at=settings.read_at)
     training, validation = pairs.groups[held_out:], pairs.groups[:held_out]
     config = replace(settings.training, seed=seed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -73,7 +74,7 @@ def watcher(
         ]
         scores = zip(rewards_of(reward, written), rewards_of(gold, written), strict=True)
         moved = _kl(policy, reference, tokens, temperature=decoding.temperature)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "run": name,
                 "method": name,

@@ -14,3 +14,5 @@ class Writer:
 
     policy: Policy
     renderer: Renderer
+    trust_remote_code: bool = False
+    """Whether the user allowed code that a hub repository brings with it."""
