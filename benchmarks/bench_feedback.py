@@ -119,6 +119,7 @@ def their_reward_step(model: Any, example: Example, folder: str) -> Callable[[],
     trainer = RewardTrainer(
         model=model, args=settings, train_dataset=Dataset.from_list(rows), processing_class=_tokenizer(folder)
     )
+    trainer.current_gradient_accumulation_steps = 1  # what its own loop sets
     inputs = trainer.data_collator(rows)
 
     def step() -> float:
@@ -200,7 +201,8 @@ def iteration(kind: str, folder: str) -> Callable[[], float]:
     how = Scoring(scorer, options, objective, autocast, Accelerator(cpu=DEVICE.type == "cpu"), DEVICE)
     draw = random.Random(3)
     groups = [Group(Document(" ".join(map(str, random_ids(draw, DOCUMENT)))), ()) for _ in range(DOCUMENTS)]
-    writer: Any = SimpleNamespace(model=policy, pad_id=0, eos_id=2, fingerprint="bench", path=None, tokenizer=None)
+    tokenizer = SimpleNamespace(eos_token_id=2, sep_token_id=None, pad_token_id=0)
+    writer: Any = SimpleNamespace(model=policy, pad_id=0, eos_id=2, fingerprint="bench", path=None, tokenizer=tokenizer)
     parameters = trainable(scorer)
     config = TrainConfig(tokens_per_batch=8192)
     runs = iter(range(1_000_000))

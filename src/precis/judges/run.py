@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..progress import Progress
-from ..records import Failure, Group
+from ..records import Failure, Group, Score
 from .protocol import Judge
 
 if TYPE_CHECKING:
@@ -51,7 +51,14 @@ def run_judge(store: Store, judge: Judge, groups: Sequence[Group], *, chunk: int
     ) as progress:
         for start in range(0, len(todo), chunk):
             batch = todo[start : start + chunk]
-            said = [judgement for group in judge.judge(batch) for judgement in group]
+            # A group is asked again whole for the sake of one candidate; the others' scores stand as they are, since
+            # in another batch they would come out different in the last digit, and count twice.
+            said = [
+                judgement
+                for group in judge.judge(batch)
+                for judgement in group
+                if not (isinstance(judgement, Score) and judgement.candidate in done)
+            ]
             store.add_judgements(said)
             for judgement in said:
                 if isinstance(judgement, Failure):
