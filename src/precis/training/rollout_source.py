@@ -208,9 +208,8 @@ class _Writer:
 
     def __init__(self, policy: Policy, *, half: bool):
         self.policy = policy
-        self.copy: Any = copy.deepcopy(policy.model).requires_grad_(False) if half else None
-        if self.copy is not None:
-            self.copy.to(torch.bfloat16)
+        model: Any = policy.model
+        self.copy: Any = copy.deepcopy(model).to(torch.bfloat16).requires_grad_(False) if half else None
 
     def now(self) -> Policy:
         """A policy to sample from, with the weights of this moment."""
