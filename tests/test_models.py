@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import torch
 import transformers as hf
 
+from permissions import as_nobody
 from precis.errors import UserError
 from precis.logprobs import sequence_logprobs
 from precis.models import Policy, add_adapter, base_weights, init_model, load_policy, save_policy, use_adapter
@@ -239,12 +240,20 @@ def test_weights_that_the_disk_refuses_leave_the_old_model(folder: Path, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_place(folder: Path, tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o500)
-    with pytest.raises(UserError, match="cannot be written"):
-        save_policy(load_policy(folder), closed / "model")
+def test_a_read_only_place(folder: Path) -> None:
+    policy = load_policy(folder)
+    closed = Path(tempfile.mkdtemp())  # pytest's own are closed to other users
+    try:
+        closed.chmod(0o555)
+
+        def save() -> None:
+            with pytest.raises(UserError, match="cannot be written"):
+                save_policy(policy, closed / "model")
+
+        as_nobody(save)
+        assert not any(closed.iterdir())
+    finally:
+        shutil.rmtree(closed)
 
 
 @pytest.mark.parametrize("name", ["llama", "gpt2", "bart", "bert2bert"])
