@@ -21,7 +21,6 @@ import importlib.util
 import json
 import platform
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -39,6 +38,7 @@ import torch
 from accelerate import Accelerator
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
+from memory import added_mib
 from precis.judges.reward import RewardJudge
 from precis.logprobs import sequence_logprobs
 from precis.models import RewardModel
@@ -274,20 +274,7 @@ def peak_memory(name: str, way: str) -> float:
 def print_peak_memory(name: str, way: str, folder: str) -> None:
     make, repeated = cases()[name][way]
     call = make(folder)
-    reset = Path("/proc/self/clear_refs")
-    if reset.exists():
-        reset.write_text("5")  # the peak begins again at what is resident now
-    before = peak_resident_mib()
-    run_way(call, repeated)
-    print(peak_resident_mib() - before)
-
-
-def peak_resident_mib() -> float:
-    status = Path("/proc/self/status")
-    if status.is_file():
-        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # in bytes on macOS
+    print(added_mib(lambda: run_way(call, repeated)))
 
 
 def main() -> None:

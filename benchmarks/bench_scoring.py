@@ -19,7 +19,6 @@ import argparse
 import json
 import platform
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -32,6 +31,7 @@ import torch
 from torch import Tensor
 from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, LlamaForCausalLM
 
+from memory import added_mib
 from precis.logprobs import sequence_logprobs
 from precis.logprobs.lm_head import decode, encode, lm_head_of, token_scores
 from precis.render import TokenGroup
@@ -157,21 +157,7 @@ def print_peak_memory(name: str, way: str) -> None:
     model, groups = make_model(kind), make()
     # What every way needs once: kernels, the check of the LM head, the gradients' own room.
     once(model, make_groups([(8, [4, 4])]) if way != "brio" else make_groups([(8, [4])]), way, train=train)
-    reset = Path("/proc/self/clear_refs")
-    if reset.exists():
-        reset.write_text("5")  # the peak begins again at what is resident now
-    before = peak_resident_mib()
-    once(model, groups, way, train=train)
-    print(peak_resident_mib() - before)
-
-
-def peak_resident_mib() -> float:
-    """Of this process since it began its own program; `ru_maxrss` would count what its parent held when it forked."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # in bytes on macOS
+    print(added_mib(lambda: once(model, groups, way, train=train)))
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
