@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +11,8 @@ import typer
 
 from ..errors import UserError
 from .app import DEFAULT_STORE, JsonOption, ResumeOption, SeedOption, StoreOption, emit, open_store, say
+from .options import DatasetOption, SplitOption, flat
 
-PolicyOption = Annotated[str, typer.Option("--policy", help="Folder or hub name of the policy to start from.")]
 OutFolder = Annotated[
     Path, typer.Option("--out", "-o", help="Folder of the trained policy; training is kept beside it.")
 ]
@@ -24,8 +24,6 @@ RewardOption = Annotated[
         "of a document and its summaries.",
     ),
 ]
-DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only this data set's documents.")]
-SplitOption = Annotated[str | None, typer.Option("--split", help="Only this split.")]
 OnlineOption = Annotated[
     list[str] | None,
     typer.Option("--online", help="A setting of rollouts, key=value, as in docs/settings.md; may be repeated."),
@@ -35,85 +33,72 @@ TrainingOption = Annotated[
     typer.Option("--set", help="A training setting, key=value, as in docs/settings.md; may be repeated."),
 ]
 ValueOption = Annotated[
-    Path | None, typer.Option("--value", help="Value network to start from: a reward model's folder.")
+    str | None,
+    typer.Option(
+        "--value",
+        help="Value network: a reward model's folder to start from (default: the reward's own), or `shared` for a new "
+        "head on the policy's trunk.",
+    ),
 ]
 
 
-def train_ppo_command(
-    policy: PolicyOption,
-    reward: RewardOption,
-    out: OutFolder,
-    value: ValueOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = "train",
-    online: OnlineOption = None,
-    settings: TrainingOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    resume: ResumeOption = True,
-    as_json: JsonOption = False,
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What both methods are asked."""
+
+    policy: Annotated[str, typer.Option("--policy", help="Folder or hub name of the policy to start from.")]
+    reward: RewardOption
+    out: OutFolder
+    dataset: DatasetOption = None
+    split: SplitOption = "train"
+    online: OnlineOption = None
+    settings: TrainingOption = None
+    store: StoreOption = DEFAULT_STORE
+    seed: SeedOption = 0
+    resume: ResumeOption = True
+    as_json: JsonOption = False
+
+
+@flat
+def train_ppo_command(asked: Asked, value: ValueOption = None) -> None:
     """PPO against a reward, with a value network of its own, started from the reward model."""
-    _train(policy, reward, out, value, True, dataset, split, online, settings, store, seed, resume, as_json)
+    _train(asked, value=value, with_value=True)
 
 
-def train_rloo_command(
-    policy: PolicyOption,
-    reward: RewardOption,
-    out: OutFolder,
-    dataset: DatasetOption = None,
-    split: SplitOption = "train",
-    online: OnlineOption = None,
-    settings: TrainingOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    resume: ResumeOption = True,
-    as_json: JsonOption = False,
-) -> None:
+@flat
+def train_rloo_command(asked: Asked) -> None:
     """REINFORCE against a reward, each summary against the mean of its document's others; no value network."""
-    _train(policy, reward, out, None, False, dataset, split, online, settings, store, seed, resume, as_json)
+    _train(asked, value=None, with_value=False)
 
 
-def _train(
-    policy: str,
-    reward: str,
-    out: Path,
-    value: Path | None,
-    with_value: bool,
-    dataset: str | None,
-    split: str | None,
-    online: list[str] | None,
-    settings: list[str] | None,
-    store: str,
-    seed: int,
-    resume: bool,
-    as_json: bool,
-) -> None:
+def _train(asked: Asked, *, value: str | None, with_value: bool) -> None:
     from pydantic import TypeAdapter
 
-    from ..models import check_replaceable, reward_model_from_policy, save_policy, save_reward_model
+    from ..models import check_replaceable, reward_model_from_policy, save_policy, save_reward_model, value_head_on
     from ..recipes.settings import parse_settings
     from ..recipes.steps import ReinforcementSettings, load_reward_judge, load_writer
     from ..training import OnlineConfig, TrainConfig
     from ..training.online import train_online
 
-    check_replaceable(out)
+    check_replaceable(asked.out)
     defaults = ReinforcementSettings().training
-    given = parse_settings(TypeAdapter(TrainConfig), [f"seed={seed}", *(settings or [])])
-    named = {setting.partition("=")[0].strip(): None for setting in settings or []}
-    config = replace(defaults, seed=seed, **{name: getattr(given, name) for name in named})
-    how = parse_settings(TypeAdapter(OnlineConfig), online or ([] if with_value else ["k=4"]))
-    judge = _reward(reward)
-    writer = load_writer(policy, to_train=True)
+    given = parse_settings(TypeAdapter(TrainConfig), [f"seed={asked.seed}", *(asked.settings or [])])
+    named = {setting.partition("=")[0].strip(): None for setting in asked.settings or []}
+    config = replace(defaults, seed=asked.seed, **{name: getattr(given, name) for name in named})
+    how = parse_settings(TypeAdapter(OnlineConfig), asked.online or ([] if with_value else ["k=4"]))
+    judge = _reward(asked.reward)
+    writer = load_writer(asked.policy, to_train=True)
     network = None
-    if with_value:
-        known = value or (Path(reward) if Path(reward).is_dir() else None)
+    if value == "shared":
+        network = value_head_on(writer.policy, seed=asked.seed)
+    elif with_value:
+        known = value or (asked.reward if Path(asked.reward).is_dir() else None)
         # Without a reward model there is nothing better to start from than the policy and a new head.
-        network = load_reward_judge(known).model if known else reward_model_from_policy(writer.policy, seed=seed)
-    with open_store(store, create=False) as opened:
-        groups = list(opened.groups(dataset, split))
+        network = load_reward_judge(known).model if known else reward_model_from_policy(writer.policy, seed=asked.seed)
+    with open_store(asked.store, create=False) as opened:
+        groups = list(opened.groups(asked.dataset, asked.split))
     if not groups:
-        raise UserError(f"the store {store} holds no such documents; import some first")
+        raise UserError(f"the store {asked.store} holds no such documents; import some first")
     result = train_online(
         writer.policy,
         writer.renderer,
@@ -121,17 +106,17 @@ def _train(
         judge,
         how,
         config,
-        out.with_name(f"{out.name}-training"),
+        asked.out.with_name(f"{asked.out.name}-training"),
         value=network,
-        resume=resume,
+        resume=asked.resume,
     )
-    save_policy(writer.policy, out, beside=writer.renderer.save)
+    save_policy(writer.policy, asked.out, beside=writer.renderer.save)
     if network is not None:
-        save_reward_model(
-            network, writer.policy.tokenizer, out.with_name(f"{out.name}-value"), beside=writer.renderer.save
-        )
-    say(f"{out}: {result.steps:,} steps, {result.stopped}: {result.reason}")
-    emit({"folder": str(out), "stopped": result.stopped, "steps": result.steps, "seconds": result.seconds}, as_json)
+        folder = asked.out.with_name(f"{asked.out.name}-value")
+        save_reward_model(network, writer.policy.tokenizer, folder, beside=writer.renderer.save)
+    say(f"{asked.out}: {result.steps:,} steps, {result.stopped}: {result.reason}")
+    ended = {"folder": str(asked.out), "stopped": result.stopped, "steps": result.steps, "seconds": result.seconds}
+    emit(ended, asked.as_json)
 
 
 def _reward(reward: str) -> Any:

@@ -6,23 +6,19 @@ from typing import Annotated
 
 import typer
 
-from ..app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption
-from ..work import DatasetOption, SplitOption
-from .finish import OutOption, finish
+from ..options import Ending, Where, flat
+from .finish import finish
 from .reading import LabelersOption, pooling_warnings, read_choices, read_groups, show_block
 
 
+@flat
 def accuracy_command(
     judge: Annotated[str, typer.Option("--judge", metavar="NAME", help="The judge whose scores are tested.")] = (
         "reward"
     ),
     labelers: LabelersOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    where: Where = Where(),
+    ending: Ending = Ending(),
 ) -> None:
     """A judge's scores against people's comparisons: by batch, systems, confidence and length; beside baselines."""
     from ...evaluation.candidatemetrics import judge_metrics, rule_metrics
@@ -32,12 +28,12 @@ def accuracy_command(
     from ...report.analysis_blocks import accuracy_table
     from ...report.judge_blocks import accuracy_findings, accuracy_sections, accuracy_warnings
 
-    groups = read_groups(store, dataset, split)
+    groups = read_groups(where)
     choices = read_choices(groups, labelers)
     scored = judge_metrics(groups)
     (name,) = named([judge], list(scored), "judge with scores")
     rules = rule_metrics(groups, {side.id for choice in choices for side in (choice.a, choice.b)})
-    found = judge_accuracy(choices, scored[name], rules, seed=seed)
+    found = judge_accuracy(choices, scored[name], rules, seed=ending.seed)
     show_block(accuracy_table(f"{name} against people, beside rules that know no content.", found.overall, found.gains))
     for kind, rows in found.by.items():
         if rows:
@@ -48,7 +44,5 @@ def accuracy_command(
         to_plain(found),
         findings=accuracy_findings(found),
         warnings=[*pooling_warnings(choices), *accuracy_warnings(found)],
-        seed=seed,
-        out=out,
-        as_json=as_json,
+        ending=ending,
     )

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import UserError
-from ..app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption
-from ..work import DatasetOption, SplitOption
-from .finish import OutOption, finish
+from ..options import Ending, Where, flat
+from .finish import finish
 from .reading import LabelersOption, pooling_warnings, read_choices, read_groups, show_block
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 TERMINAL = ("Strength ≥ 1", "Strength ≥ 2", "Strength ≥ 3", "Strength ≥ 4", "Threshold")  # of the thresholds' table
 
 
+@flat
 def agreement_command(
     researchers: Annotated[
         list[str] | None,
@@ -42,12 +42,8 @@ def agreement_command(
         ),
     ] = None,
     against: Annotated[str, typer.Option("--against", metavar="SYSTEM", help="For --sentinel.")] = "reference",
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    where: Where = Where(),
+    ending: Ending = Ending(),
 ) -> None:
     """How far labelers agree: with each other, with researchers, as a majority of several; by confidence and batch."""
     from ...evaluation.choices import named
@@ -64,14 +60,16 @@ def agreement_command(
     )
     from ...report.threshold_blocks import threshold_findings, thresholds_section, thresholds_table
 
-    groups = read_groups(store, dataset, split)
+    groups = read_groups(where)
     choices = read_choices(groups, [*labelers, *(researchers or [])] if labelers else None)
     everyone = list(dict.fromkeys(choice.labeler for choice in choices))
     experts = named(researchers or [], everyone, "researcher")
-    found = label_agreement(choices, experts, seed=seed)
+    found = label_agreement(choices, experts, seed=ending.seed)
     judges, judged_by = (experts, "researchers") if experts else (list(found.labelers), "the other labelers")
-    thresholds = confidence_thresholds(votes_of(choices), found.labelers, judges, target=target, least=least, seed=seed)
-    watched = _drift(choices, sentinel, against, seed)
+    thresholds = confidence_thresholds(
+        votes_of(choices), found.labelers, judges, target=target, least=least, seed=ending.seed
+    )
+    watched = _drift(choices, sentinel, against, ending.seed)
     show_block(groups_table(found))
     if any(one.items for one in (*found.modal_others, *found.modal_researchers)):
         show_block(modal_table(found))
@@ -98,9 +96,7 @@ def agreement_command(
         to_plain({"agreement": found, "thresholds": thresholds, "drift": watched}),
         findings=findings,
         warnings=warnings,
-        seed=seed,
-        out=out,
-        as_json=as_json,
+        ending=ending,
     )
 
 

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from ...errors import UserError
-from ..app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption
-from ..work import DatasetOption, SplitOption
-from .finish import OutOption, finish
+from ..options import Ending, Where, flat
+from .finish import finish
 from .reading import read_groups, show_block
 
 
+@flat
 def axes_command(
     axes: Annotated[
         list[str] | None, typer.Option("--axis", metavar="NAME", help="Only this axis (may be repeated).")
@@ -20,12 +20,8 @@ def axes_command(
     judges: Annotated[
         list[str] | None, typer.Option("--judge", metavar="NAME", help="Only this judge's ratings (may be repeated).")
     ] = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    where: Where = Where(),
+    ending: Ending = Ending(),
 ) -> None:
     """Ratings by system and axis: the histogram, the mean with its interval, and the share with the best mark."""
     from ...evaluation.axes import axis_ratings
@@ -34,7 +30,7 @@ def axes_command(
     from ...records import Rating
     from ...report.axes_blocks import axes_findings, axes_sections, axis_table
 
-    groups = read_groups(store, dataset, split)
+    groups = read_groups(where)
     ratings = [j for group in groups for j in group.judgements if isinstance(j, Rating)]
     if not ratings:
         raise UserError("no judgement here is a rating on an axis; import some first")
@@ -48,7 +44,7 @@ def axes_command(
     candidates = {c.id: c for group in groups for c in (*group.candidates, *group.references)}
     rated = {rating.candidate for rating in ratings}
     systems = maker_labels(candidates[id].maker for id in rated)
-    found = axis_ratings(ratings, {id: systems[candidates[id].maker.id] for id in rated}, seed=seed)
+    found = axis_ratings(ratings, {id: systems[candidates[id].maker.id] for id in rated}, seed=ending.seed)
     for axis in dict.fromkeys(one.axis for one in found):
         show_block(axis_table([one for one in found if one.axis == axis]))
     finish(
@@ -56,7 +52,5 @@ def axes_command(
         axes_sections(found),
         to_plain({"axes": found}),
         findings=axes_findings(found),
-        seed=seed,
-        out=out,
-        as_json=as_json,
+        ending=ending,
     )

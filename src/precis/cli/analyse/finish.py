@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from ..app import emit, say
 
@@ -14,10 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...report.contents import Section
-
-OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Folder for report.html, with the plots, and report.json.")
-]
+    from ..options import Ending
 
 
 def finish(
@@ -27,16 +21,14 @@ def finish(
     *,
     findings: Sequence[str],
     warnings: Sequence[str] = (),
-    seed: int = 0,
-    out: Path | None,
-    as_json: bool,
+    ending: Ending,
 ) -> None:
-    """Say what was found, write the report to `out`, and print `result` with `--json`."""
+    """Say what was found, write the report where one is wanted, and print `result` with `--json`."""
     for finding in findings:
         say(finding)
     for warning in warnings:
         say(f"note: {warning}")
-    if out is not None:
+    if ending.out is not None:
         from ...report.contents import Report
         from ...report.run import describe_run
         from ...report.write import write_report
@@ -47,8 +39,8 @@ def finish(
             sections=tuple(sections),
             findings=tuple(findings),
             warnings=tuple(warnings),
-            run=describe_run([command], seeds=[seed]),
+            run=describe_run([command], seeds=[ending.seed]),
         )
-        html, _ = write_report(report, out)
+        html, _ = write_report(report, ending.out)
         say(f"The report is {html}")
-    emit(result, as_json)
+    emit(result, ending.as_json)

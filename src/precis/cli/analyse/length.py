@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from ..app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption
-from ..work import DatasetOption, SplitOption
-from .finish import OutOption, finish
+from ..options import Ending, Where, flat
+from .finish import finish
 from .reading import LabelersOption, judged_by, pooling_warnings, read_choices, read_groups, show_block
 
 TERMINAL = ("Win rate", "At equal length", "Comparisons")
 
 
+@flat
 def length_command(
     labelers: LabelersOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    where: Where = Where(),
+    ending: Ending = Ending(),
 ) -> None:
     """Win rates of every two systems raw and at equal length, how often the longer text wins, and lengths by system."""
     from ...evaluation.lengths import length_analysis
@@ -31,8 +27,8 @@ def length_command(
         systems_table,
     )
 
-    choices = read_choices(read_groups(store, dataset, split), labelers)
-    found = length_analysis(choices, judge=judged_by(choices), seed=seed)
+    choices = read_choices(read_groups(where), labelers)
+    found = length_analysis(choices, judge=judged_by(choices), seed=ending.seed)
     show_block(systems_table(found))
     show_block(pairs_table(found.pairs, f"Pairs of systems, judged by {found.judge}."), TERMINAL)
     show_block(longer_table(found))
@@ -42,7 +38,5 @@ def length_command(
         to_plain(found),
         findings=length_findings(found),
         warnings=[*pooling_warnings(choices), *length_warnings(found)],
-        seed=seed,
-        out=out,
-        as_json=as_json,
+        ending=ending,
     )

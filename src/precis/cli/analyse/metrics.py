@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from ..app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption
-from ..work import DatasetOption, SplitOption
-from .finish import OutOption, finish
+from ..options import Ending, Where, flat
+from .finish import finish
 from .reading import LabelersOption, pooling_warnings, read_choices, read_groups, show_block
 
 
+@flat
 def metrics_command(
     labelers: LabelersOption = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    where: Where = Where(),
+    ending: Ending = Ending(),
 ) -> None:
     """Agreement of metrics and scoring judges with labelers, with ensembles of them, and with one another."""
     from ...evaluation.candidatemetrics import judge_metrics, logp_metrics, rule_metrics
@@ -23,14 +19,14 @@ def metrics_command(
     from ...evaluation.plain import to_plain
     from ...report.metric_blocks import metrics_findings, metrics_sections, with_people_table
 
-    groups = read_groups(store, dataset, split)
+    groups = read_groups(where)
     choices = read_choices(groups, labelers)
     compared = {side.id for choice in choices for side in (choice.a, choice.b)}
     metrics = rule_metrics(groups, compared) | logp_metrics(groups)
     for name, judge in judge_metrics(groups).items():
         if compared & judge.values.keys() and name not in metrics:
             metrics[name] = judge
-    found = metric_analysis(choices, list(metrics.values()), seed=seed)
+    found = metric_analysis(choices, list(metrics.values()), seed=ending.seed)
     for title, on in (("all pairs", found.all_pairs), ("pairs of samples of one system", found.same_system)):
         if on.items:
             show_block(with_people_table(found, on, title))
@@ -40,7 +36,5 @@ def metrics_command(
         to_plain(found),
         findings=metrics_findings(found),
         warnings=pooling_warnings(choices),
-        seed=seed,
-        out=out,
-        as_json=as_json,
+        ending=ending,
     )

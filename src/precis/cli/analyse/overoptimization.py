@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..app import JsonOption, SeedOption
-from .finish import OutOption, finish
+from ..options import Ending, flat
+from .finish import finish
 from .reading import show_block
 
 if TYPE_CHECKING:
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from ...evaluation.overoptimization import Curve
 
 
+@flat
 def overoptimization_command(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE…", help="JSONL: method, beta or n, document, proxy, gold, kl.")
     ],
-    seed: SeedOption = 0,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    ending: Ending = Ending(),
 ) -> None:
     """Gold against proxy over KL: the turning point, a fitted form, collapsed seeds, and when to have stopped."""
     from ...evaluation.collapse import curve_seeds
@@ -37,8 +36,8 @@ def overoptimization_command(
     found = studies(read_observations(files))
     sections, said, findings, warnings = [], [], [], []
     for study in found:
-        curve = measure(study, seed=seed)
-        states, replay = curve_seeds(curve), replay_rule(study, seed=seed)
+        curve = measure(study, seed=ending.seed)
+        states, replay = curve_seeds(curve), replay_rule(study, seed=ending.seed)
         show_block(points_table(curve))
         sections.append(curve_section(curve, states, replay))
         plain = to_plain(curve)
@@ -54,9 +53,7 @@ def overoptimization_command(
         {"curves": said},
         findings=findings,
         warnings=warnings,
-        seed=seed,
-        out=out,
-        as_json=as_json,
+        ending=ending,
     )
 
 

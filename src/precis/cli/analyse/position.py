@@ -7,25 +7,21 @@ from typing import Annotated
 import typer
 
 from ...errors import UserError
-from ..app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption
-from ..work import DatasetOption, SplitOption
-from .finish import OutOption, finish
+from ..options import Ending, Where, flat
+from .finish import finish
 from .reading import read_groups, show_block
 
 TERMINAL = ("First chosen", "Preferences", "Both orders", "Consistent", "Bias")
 
 
+@flat
 def position_command(
     judges: Annotated[
         list[str] | None,
         typer.Option("--judge", metavar="NAME", help="Only this judge (may be repeated; 'people' are all persons)."),
     ] = None,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    where: Where = Where(),
+    ending: Ending = Ending(),
 ) -> None:
     """Share of preferences for the text shown first, and what pairs judged in both orders say, by judge."""
     from ...evaluation.choices import PERSON, named
@@ -36,7 +32,7 @@ def position_command(
     from ...report.position_blocks import position_findings, position_section, position_table
     from ...report.sentences import short_names
 
-    groups = read_groups(store, dataset, split)
+    groups = read_groups(where)
     said = [j for group in groups for j in group.judgements if isinstance(j, (Comparison, Ranking))]
     by_judge = judgements_by_judge(said)
     persons = list(dict.fromkeys(j.judge.name for j in said if j.judge.name.startswith(PERSON)))
@@ -46,7 +42,7 @@ def position_command(
         by_judge = {(persons[0] if name == "people" else name): own for name, own in by_judge.items()}
     if judges:
         by_judge = {name: by_judge[name] for name in named(judges, list(by_judge), "judge that compares or ranks")}
-    found = [position_bias(name, own, seed=seed) for name, own in by_judge.items()]
+    found = [position_bias(name, own, seed=ending.seed) for name, own in by_judge.items()]
     if not any(one.preferences or one.both_orders for one in found):
         raise UserError(
             "no comparison here says which text was shown first, so a position bias cannot be seen; "
@@ -59,7 +55,5 @@ def position_command(
         [position_section(found, names)],
         to_plain({"judges": found}),
         findings=position_findings(found, names),
-        seed=seed,
-        out=out,
-        as_json=as_json,
+        ending=ending,
     )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import UserError
-from ..app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption, existing, open_store
-from .finish import OutOption, finish
+from ..app import existing, open_store
+from ..options import Ending, Where, flat
+from .finish import finish
 from .reading import show_block
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ JUDGES = ("oracle", "length", "copying", "rouge")
 _SHOWN = ("Deserves", "Gets it", "Edits", "No score", "Left out")
 
 
+@flat
 def probes_command(
     reward_model: Annotated[
         Path | None, typer.Option("--reward-model", help="Folder of the reward model to probe.")
@@ -29,30 +31,26 @@ def probes_command(
     judges: Annotated[
         list[str] | None, typer.Option("--judge", help=f"Probe this too: {', '.join(JUDGES)}; may repeat.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Only this data set's documents.")] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Only this split.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many documents.")] = None,
     sandbox: Annotated[
         int | None, typer.Option("--sandbox", min=1, help="Make so many sandbox documents and read no store.")
     ] = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    out: OutOption = None,
-    as_json: JsonOption = False,
+    where: Where = Where(),
+    ending: Ending = Ending(),
 ) -> None:
     """Edit reference summaries and see whether a judge scores the edits as a good one would."""
-    if sandbox and (dataset or split or limit):
+    if sandbox and (where.dataset or where.split or limit):
         raise UserError("--sandbox makes its own documents: leave out --dataset, --split and --limit")
     scorers = _scorers(reward_model, judges or [])
-    groups = _made(sandbox, seed) if sandbox else _stored(store, dataset, split, limit)
-    edits = _edits(groups, seed)
+    groups = _made(sandbox, ending.seed) if sandbox else _stored(where, limit)
+    edits = _edits(groups, ending.seed)
     if not edits.edited:
         raise UserError("none of these documents has a reference summary to edit; import some with summaries")
     from ...evaluation.plain import to_plain
     from ...evaluation.probing import probe_judge
     from ...report.probe_blocks import paper_section, probe_section, probe_table
 
-    results = {name: probe_judge(name, scorer, groups, edits, seed=seed) for name, scorer in scorers.items()}
+    results = {name: probe_judge(name, scorer, groups, edits, seed=ending.seed) for name, scorer in scorers.items()}
     for name, own in results.items():
         show_block(probe_table(name, own), _SHOWN)
     said = [{**to_plain(result), "verdict": result.verdict} for own in results.values() for result in own]
@@ -62,9 +60,7 @@ def probes_command(
         {"documents": len(groups), "probes": said},
         findings=[_finding(name, own, len(groups)) for name, own in results.items()],
         warnings=_warnings(results, groups),
-        seed=seed,
-        out=out,
-        as_json=as_json,
+        ending=ending,
     )
 
 
@@ -90,11 +86,11 @@ def _scorers(reward_model: Path | None, judges: list[str]) -> dict[str, Scorer]:
     return found | {name: scores_by(makers[name]()) for name in judges}
 
 
-def _stored(store: str, dataset: str | None, split: str | None, limit: int | None) -> list[Group]:
-    with open_store(store, create=False) as opened:
-        groups = opened.groups(dataset, split, limit)
+def _stored(where: Where, limit: int | None) -> list[Group]:
+    with open_store(where.store, create=False) as opened:
+        groups = opened.groups(where.dataset, where.split, limit)
     if not groups:
-        raise UserError(f"the store {store} holds no such documents; import some first")
+        raise UserError(f"the store {where.store} holds no such documents; import some first")
     return groups
 
 

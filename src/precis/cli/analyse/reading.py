@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ...evaluation.choices import Choice
     from ...records import Group
     from ...report.contents import Cell, Column, Table
+    from ..options import Where
 
 LabelersOption = Annotated[
     list[str] | None,
@@ -25,13 +26,15 @@ LabelersOption = Annotated[
 ]
 
 
-def read_groups(store: str, dataset: str | None, split: str | None) -> list[Group]:
+def read_groups(where: Where) -> list[Group]:
     """Every document with its candidates, references among them, and judgements."""
-    with open_store(store, create=False) as opened:
-        groups = opened.groups(dataset, split, references_compete=True)
+    with open_store(where.store, create=False) as opened:
+        groups = opened.groups(where.dataset, where.split, references_compete=True)
     judged = [group for group in groups if group.judgements]
     if not judged:
-        raise UserError(f"the store {store} holds no judgements of such documents; import some, or run precis judge")
+        raise UserError(
+            f"the store {where.store} holds no judgements of such documents; import some, or run precis judge"
+        )
     return judged
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ..app import JsonOption
-from .finish import OutOption, finish
+from ..options import Ending, OutOption
+from .finish import finish
 from .reading import show_block
 
 
@@ -41,6 +42,5 @@ def scaling_command(
         {**to_plain(fit), "sampling_noise": noise},
         findings=[gain_sentence(slope) for slope in fit.slopes],
         warnings=warnings,
-        out=out,
-        as_json=as_json,
+        ending=Ending(out=out, as_json=as_json),
     )
