@@ -39,8 +39,7 @@ def targets(
 ) -> Targets:
     count = max(len(tokens), len(pairs))
     return Targets(
-        candidates=[2] * count,
-        tokens=tokens or [0] * count,
+        lengths=[(own, 0) for own in tokens or [0] * count],
         prefix_tokens=prefix or [0] * count,
         preferences=pairs or [()] * count,
         ranks=[None] * count,

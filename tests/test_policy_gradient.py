@@ -87,7 +87,7 @@ def scored(logps: list[list[float]], values: list[list[float]] | None = None) ->
 
 
 def targets(rollout: Rollout, lengths: list[int]) -> Targets:
-    return Targets([len(lengths)], [sum(lengths)], [3], [()], [None], [rollout])
+    return Targets([lengths], [3], [()], [None], [rollout])
 
 
 def value_of(objective: Objective, made: Scored, what: Targets) -> tuple[float, dict[str, float]]:
@@ -138,7 +138,7 @@ def test_rloo_by_hand_and_its_first_gradient_is_reinforce() -> None:
 
 
 def test_examples_without_rollouts_hold_nothing_to_learn() -> None:
-    what = Targets([2], [3], [3], [()], [None], [None])
+    what = Targets([(2, 1)], [3], [()], [None], [None])
     assert ppo().units(what) == [0.0, 0.0] and rloo().units(what) == [0.0]
 
 

@@ -325,7 +325,8 @@ class Preference:
 class Group:
     """One source, its K candidates and what is known of them: the unit of every batch.
 
-    `preferences` and `ranks` (dense, 0 is best, equal is tied) are what `selection` made of `judgements`.
+    `preferences` and `ranks` (dense, 0 is best, equal is tied, None is not ranked) are what `selection` made of
+    `judgements`. `imitated` are the numbers of the candidates whose likelihood is to rise; None is all of them.
     """
 
     source: Document | Candidate
@@ -333,7 +334,8 @@ class Group:
     references: tuple[Candidate, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     preferences: tuple[Preference, ...] = ()
-    ranks: tuple[int, ...] | None = None
+    ranks: tuple[int | None, ...] | None = None
+    imitated: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         size = len(self.candidates)

@@ -9,6 +9,7 @@ from .core import NEEDS, Loss, Objective, Rollout, Targets, Term, weighted
 from .likelihood import nll
 from .pairwise import pair_units, pairwise_logistic, pairwise_loss, rewards_of
 from .policy_gradient import ppo, rloo
+from .ranking import gold_ranking, margin_ranking, sequence_scores
 
 __all__ = [
     "NEEDS",
@@ -17,6 +18,8 @@ __all__ = [
     "Rollout",
     "Targets",
     "Term",
+    "gold_ranking",
+    "margin_ranking",
     "nll",
     "pair_units",
     "pairwise_logistic",
@@ -24,5 +27,6 @@ __all__ = [
     "ppo",
     "rewards_of",
     "rloo",
+    "sequence_scores",
     "weighted",
 ]

@@ -46,18 +46,29 @@ class Rollout:
 class Targets:
     """What is known of the B groups of a batch, one entry a group.
 
-    `candidates` counts its candidates, `tokens` the tokens of all their continuations and `prefix_tokens` those of
-    its prefix that have a predecessor to be predicted from. `preferences` name candidates by number; `ranks` are
-    dense, 0 best, equal tied. A group in which everything is tied or failed has no preferences, and makes no pair.
-    `rollouts` say what was known of the candidates when they were written, for objectives of reinforcement learning.
+    `lengths` are the tokens of each of its candidates, `prefix_tokens` counts those of its prefix that have a
+    predecessor to be predicted from. `preferences` name candidates by number; `ranks` are dense, 0 best, equal tied,
+    None for a candidate that is not ranked. A group in which everything is tied or failed has no preferences, and makes
+    no pair. `imitated` are the numbers of the candidates whose likelihood is to rise; None is all of them. `rollouts`
+    say what was known of the candidates when they were written, for objectives of reinforcement learning.
     """
 
-    candidates: Sequence[int]
-    tokens: Sequence[int]
+    lengths: Sequence[Sequence[int]]
     prefix_tokens: Sequence[int]
     preferences: Sequence[Sequence[Preference]]
-    ranks: Sequence[Sequence[int] | None]
+    ranks: Sequence[Sequence[int | None] | None]
     rollouts: Sequence[Rollout | None] = ()
+    imitated: Sequence[Sequence[int] | None] = ()
+
+    @property
+    def candidates(self) -> int:
+        """How many there are in all groups."""
+        return sum(map(len, self.lengths))
+
+    @property
+    def tokens(self) -> int:
+        """How many all candidates have together."""
+        return sum(map(sum, self.lengths))
 
 
 @dataclass(frozen=True)

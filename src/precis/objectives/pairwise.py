@@ -62,6 +62,6 @@ def pairwise_loss(scores_BK: Tensor, mask_BK: Tensor, targets: Targets) -> Loss:
         metrics = {
             "accuracy": (correct, float(size)),
             "margin": (gap_N.sum(), float(size)),
-            "score": (masked(scores_BK, mask_BK).sum(), float(sum(targets.candidates))),
+            "score": (masked(scores_BK, mask_BK).sum(), float(targets.candidates)),
         }
     return Loss(total, pair_units(targets), metrics)

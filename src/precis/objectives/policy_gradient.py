@@ -36,7 +36,7 @@ def ppo(*, clip: float = 0.2, value_clip: float | None = 0.2, value_weight: floa
         log_ratio_BKT = _log_ratio(scored, targets)
         advantages_BKT = _placed(targets, "advantages_KT", log_ratio_BKT)
         loss_BKT, clipped_BKT, ratio_BKT = _clipped(log_ratio_BKT, advantages_BKT, clip)
-        tokens = float(sum(targets.tokens))
+        tokens = float(targets.tokens)
         return Loss(
             masked(loss_BKT, scored.mask_BKT).sum(),
             tokens,
@@ -60,7 +60,7 @@ def ppo(*, clip: float = 0.2, value_clip: float | None = 0.2, value_weight: floa
             other_BKT = (near_BKT - returns_BKT) ** 2
             clipped_BKT = (other_BKT > loss_BKT).float()
             loss_BKT = torch.maximum(loss_BKT, other_BKT)
-        tokens = float(sum(targets.tokens))
+        tokens = float(targets.tokens)
         return Loss(
             0.5 * masked(loss_BKT, scored.mask_BKT).sum(),
             tokens,
@@ -108,11 +108,11 @@ _VALUE_METRICS = ("value_clip_fraction", "value_error")
 
 
 def _tokens(targets: Targets) -> float:
-    return float(sum(targets.tokens)) if any(targets.rollouts) else 0.0
+    return float(targets.tokens) if any(targets.rollouts) else 0.0
 
 
 def _candidates(targets: Targets) -> float:
-    return float(sum(targets.candidates)) if any(targets.rollouts) else 0.0
+    return float(targets.candidates) if any(targets.rollouts) else 0.0
 
 
 def _log_ratio(scored: Scored, targets: Targets) -> Tensor:

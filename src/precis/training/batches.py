@@ -25,8 +25,9 @@ class Example:
 
     tokens: TokenGroup
     preferences: tuple[Preference, ...] = ()
-    ranks: tuple[int, ...] | None = None
+    ranks: tuple[int | None, ...] | None = None
     rollout: Rollout | None = None
+    imitated: tuple[int, ...] | None = None
 
     @property
     def forwarded(self) -> int:
@@ -36,18 +37,18 @@ class Example:
 
 def examples_of(renderer: Renderer, groups: Sequence[Group]) -> list[Example]:
     """Groups, rendered."""
-    return [Example(renderer.group(group), group.preferences, group.ranks) for group in groups]
+    return [Example(renderer.group(group), group.preferences, group.ranks, imitated=group.imitated) for group in groups]
 
 
 def targets_of(examples: Sequence[Example]) -> Targets:
     """What an objective must know of a batch besides its scores."""
     return Targets(
-        candidates=[len(example.tokens.continuations) for example in examples],
-        tokens=[sum(map(len, example.tokens.continuations)) for example in examples],
+        lengths=[list(map(len, example.tokens.continuations)) for example in examples],
         prefix_tokens=[max(0, len(example.tokens.prefix_ids) - 1) for example in examples],
         preferences=[example.preferences for example in examples],
         ranks=[example.ranks for example in examples],
         rollouts=[example.rollout for example in examples],
+        imitated=[example.imitated for example in examples],
     )
 
 
@@ -107,7 +108,8 @@ def fingerprint(examples: Sequence[Example]) -> str:
         for ids in (example.tokens.prefix_ids, *example.tokens.continuations):
             digest.update(len(ids).to_bytes(4, "little") + array("q", ids).tobytes())
         pairs = [(p.chosen, p.rejected, p.weight, p.margin) for p in example.preferences]
-        digest.update(f"{len(example.tokens.continuations)} {pairs} {example.ranks}".encode())
+        imitated = "" if example.imitated is None else f" {example.imitated}"
+        digest.update(f"{len(example.tokens.continuations)} {pairs} {example.ranks}{imitated}".encode())
     return digest.hexdigest()[:24]
 
 
@@ -141,3 +143,6 @@ def _check(example: Example) -> None:
             raise UserError(f"source {name}: a preference needs a finite weight of at least 0 and a finite margin")
     if example.ranks is not None and len(example.ranks) != size:
         raise UserError(f"source {name}: {len(example.ranks)} ranks for {size} candidates")
+    for number in example.imitated or ():
+        if not 0 <= number < size:
+            raise UserError(f"source {name}: candidate {number} is to be imitated, in a group of {size}")
