@@ -9,9 +9,10 @@ import pytest
 
 from precis.errors import UserError
 from precis.evaluation.frontier import read_observations
-from precis.recipes import human_feedback
+from precis.recipes import human_feedback, steps
 from precis.recipes.settings import load_settings, presets
 from precis.recipes.workspace import open_workspace
+from precis.report.contents import Table
 from precis.report.write import read_report
 from precis.store import Store
 
@@ -39,6 +40,7 @@ pairs_per_group = 2
 max_steps = 2
 [reinforcement]
 watch = 2
+seeds = [1, 2]
 [reinforcement.online]
 iterations = 2
 documents = 3
@@ -85,14 +87,18 @@ def test_human_feedback_leaves_a_complete_folder(finished: Path) -> None:
     outputs = [json.loads(line) for line in (work / "outputs.jsonl").read_text().splitlines()]
     systems = {row["system"] for row in outputs}
     assert systems == {
-        "Lead-3", "Longest-3", "supervised, greedy", "ppo, greedy", "rloo, greedy", "rejection, greedy",
+        "Lead-3", "Longest-3", "supervised, greedy", "rejection, greedy",
+        *(f"{method}-{seed}, greedy" for method in ("ppo", "rloo") for seed in (1, 2)),
         "random of 3", "best of 3 by reward", "best of 3 by oracle",
     }  # fmt: skip
-    assert "Policies trained towards the reward" in [section.title for section in report.sections]
-    looks = sorted((work / "training" / "ppo" / "watch").iterdir())
+    (trained,) = (section for section in report.sections if section.title == "Policies trained towards the reward")
+    over_seeds = [block for block in trained.blocks if isinstance(block, Table)][1]
+    assert {row.cells[0].value for row in over_seeds.rows} >= {"ppo against random of 3", "rloo against random of 3"}
+    looks = sorted((work / "training" / "ppo-2" / "watch").iterdir())
     assert [path.name for path in looks] == [f"step-{step:08d}.jsonl" for step in (0, 1, 2)]
-    assert all(row.method == "ppo" and row.gold is not None for row in read_observations(looks))
-    for name in ("ppo", "ppo-value", "rloo", "rejection"):
+    rows = read_observations(looks)
+    assert all(row.method == "ppo" and row.seed == "2" and row.gold is not None for row in rows)
+    for name in ("ppo-1", "ppo-2", "ppo-2-value", "rloo-1", "rejection"):
         assert (work / "models" / name / "model.safetensors").is_file(), name
     with Store(work) as store:
         held = store.stats()
@@ -132,6 +138,18 @@ def test_two_processes_cannot_work_in_one_folder(tmp_path: Path) -> None:
 def test_presets_are_valid(name: str) -> None:
     loaded = load_settings(human_feedback.HumanFeedback, "human-feedback", preset=name)
     assert loaded.evaluation.n == 8
+
+
+def test_of_several_learning_rates_the_best_on_validation_is_kept(tmp_path: Path) -> None:
+    configured = settings(tmp_path, "supervised.learning_rates=[1e-9, 1e-2]", "supervised.training.max_steps=4")
+    with open_workspace(tmp_path / "work", configured, None) as work:
+        documents = steps.load_documents(work, configured.data, seed=1)
+        start = steps.starting_writer(work, configured.start, documents, seed=1)
+        policy = steps.supervise(work, start, documents.train, documents.valid, configured.supervised)
+        assert policy.policy.path == work.models / "supervised-0.01"
+        assert sorted(path.name for path in work.training.iterdir()) == ["supervised-0.01", "supervised-1e-09"]
+        with pytest.raises(UserError, match="validation documents"):
+            steps.supervise(work, start, documents.train, [], configured.supervised)
 
 
 def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:

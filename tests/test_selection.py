@@ -15,6 +15,7 @@ from precis.records import (
     JudgeInfo,
     Maker,
     Preference,
+    Rating,
     Score,
 )
 
@@ -64,6 +65,28 @@ def test_pairs_from_scores_by_hand() -> None:
 def test_the_same_text_twice_is_a_tie_whatever_the_scores() -> None:
     made = selection.pairs_from_scores([group(1, 2, texts=["same", "same"])], "j")
     assert made.groups == () and made.counts == {"groups": 1, "kept": 0, "tied": 1, "without pair": 1}
+
+
+def test_pairs_from_ratings_by_hand() -> None:
+    candidates = tuple(Candidate(DOCUMENT.id, f"summary {index}", POLICY, index) for index in range(3))
+
+    def rated(index: int, axis: str, *values: int) -> list[Rating]:
+        return [Rating(JUDGE, DOCUMENT.id, candidates[index].id, axis, value, low=1, high=5) for value in values]
+
+    # Means over the axes: 3 and 2.5 (two ratings of coherence, 1 and 3); the third has no rating of fluency.
+    said = [
+        *rated(0, "coherence", 4), *rated(0, "fluency", 2),
+        *rated(1, "coherence", 1, 3), *rated(1, "fluency", 3), *rated(2, "coherence", 5),
+    ]  # fmt: skip
+    groups = [Group(DOCUMENT, candidates, judgements=tuple(said))]
+    assert selection.axes_of(groups, "j") == ("coherence", "fluency")
+    assert selection.ratings_of(groups[0], "j", ("coherence", "fluency")) == [3, 2.5, None]
+    made = selection.pairs_from_ratings(groups, "j")
+    assert made.groups[0].preferences == (Preference(0, 1),) and made.counts["failed"] == 1
+    assert selection.pairs_from_ratings(groups, "j", min_gap=0.5).groups == ()
+    fluent = selection.pairs_from_ratings(groups, "j", axes=["fluency"])
+    assert fluent.groups[0].preferences == (Preference(1, 0),)
+    assert selection.pairs_from_ratings(groups, "somebody else").groups == ()
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 4)), min_size=2, max_size=7), st.integers(0, 3), st.integers(1, 9))

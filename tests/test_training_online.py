@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from precis.errors import UserError
 from precis.logprobs import sequence_logprobs
-from precis.models import Policy, load_reward_model, reward_model_from_policy, save_reward_model
+from precis.models import Policy, load_reward_model, reward_model_from_policy, save_reward_model, value_head_on
 from precis.models.adapters import add_adapter, base_weights
 from precis.records import Document, Group
 from precis.render import Renderer, TokenGroup, template_named
@@ -60,6 +60,22 @@ def test_it_begins_where_the_policy_and_the_reward_model_are(tmp_path: Path) -> 
         assert scored.values_BKT is not None and group.values is not None
         assert torch.allclose(scored.values_BKT[0][scored.mask_BKT[0]], group.values, atol=1e-5)
         assert torch.equal(group.logps, group.reference_logps)
+
+
+def test_a_value_head_can_share_the_policys_trunk(tmp_path: Path) -> None:
+    policy = tiny_policy()
+    value = value_head_on(policy, seed=3)
+    assert next(value.trunk.parameters()) is next(policy.model.parameters())
+    before = [parameter.detach().clone() for parameter in value.parameters()]
+    go_online(tmp_path, policy, value=value, iterations=1, learning_rate=1e-3)
+    for was, now in zip(before, value.parameters(), strict=True):
+        assert not torch.equal(was, now)
+    assert next(value.trunk.parameters()) is next(policy.model.parameters())
+
+
+def test_a_t5_cannot_share_its_trunk() -> None:
+    with pytest.raises(UserError, match="cannot share its trunk"):
+        value_head_on(tiny_policy("t5"))
 
 
 @pytest.mark.parametrize("ppo", [True, False], ids=["ppo", "rloo"])

@@ -101,7 +101,7 @@ def go_online(run: Path, policy: Policy, *, ppo: bool = True, reward: Any = lett
     rest = {"resume": False, "guards": ()}
     for given, kind in ((online, OnlineConfig), (training, TrainConfig)):
         given |= {field.name: changes.pop(field.name) for field in fields(kind) if field.name in changes}
-    value = reward_model_from_policy(policy, seed=1) if ppo else None
+    value = changes.pop("value", reward_model_from_policy(policy, seed=1) if ppo else None)
     result = train_online(
         policy,
         Renderer(policy.tokenizer, template_named("separator"), max_prefix_tokens=64),

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from .records import Candidate, Comparison, Failure, Group, JudgeInfo, Preference, Score
+from .records import Candidate, Comparison, Failure, Group, JudgeInfo, Preference, Ranking, Rating, Score
+from .textmetrics import lcs_length, words
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,36 @@ def scores_of(group: Group, judge: JudgeInfo | str) -> list[float | None]:
         if isinstance(judgement, Score) and _is_by(judgement.judge, judge):
             values.setdefault(judgement.candidate, []).append(judgement.value)
     return [sum(found) / len(found) if (found := values.get(c.id)) else None for c in group.candidates]
+
+
+def ratings_of(group: Group, judge: JudgeInfo | str, axes: Sequence[str]) -> list[float | None]:
+    """Each candidate's mean rating over `axes` by one judge; None where an axis has no rating.
+
+    Several ratings of one candidate on one axis are averaged first.
+    """
+    values: dict[tuple[str, str], list[float]] = {}
+    for judgement in group.judgements:
+        if isinstance(judgement, Rating) and _is_by(judgement.judge, judge):
+            values.setdefault((judgement.candidate, judgement.axis), []).append(judgement.value)
+    found: list[float | None] = []
+    for candidate in group.candidates:
+        own = [values.get((candidate.id, axis)) for axis in axes]
+        found.append(sum(sum(given) / len(given) for given in own if given) / len(own) if own and all(own) else None)
+    return found
+
+
+def axes_of(groups: Iterable[Group], judge: JudgeInfo | str) -> tuple[str, ...]:
+    """The axes on which a judge rated anything, by name."""
+    return tuple(
+        sorted(
+            {
+                judgement.axis
+                for group in groups
+                for judgement in group.judgements
+                if isinstance(judgement, Rating) and _is_by(judgement.judge, judge)
+            }
+        )
+    )
 
 
 def _is_by(info: JudgeInfo, judge: JudgeInfo | str) -> bool:
@@ -124,14 +155,55 @@ def pairs_from_scores(
     With `per_group`, at most that many pairs a group, drawn at random. Candidates that no pair names are dropped
     from the group, so that nothing is computed for them. A pair's `margin` is `margin` times its difference in score.
     """
+    return _pairs_by_value(
+        [(group, scores_of(group, judge)) for group in groups],
+        min_gap=min_gap,
+        per_group=per_group,
+        margin=margin,
+        seed=seed,
+    )
+
+
+def pairs_from_ratings(
+    groups: Iterable[Group],
+    judge: JudgeInfo | str,
+    *,
+    axes: Sequence[str] = (),
+    min_gap: float = 0.0,
+    per_group: int | None = None,
+    margin: float = 0.0,
+    seed: int = 0,
+) -> Selection:
+    """`pairs_from_scores` with the mean rating over `axes` as the score: over all the judge rated on, if none is named.
+
+    A candidate without a rating on each of them makes no pair (`failed`).
+    """
+    groups = list(groups)
+    named = axes or axes_of(groups, judge)
+    return _pairs_by_value(
+        [(group, ratings_of(group, judge, named)) for group in groups],
+        min_gap=min_gap,
+        per_group=per_group,
+        margin=margin,
+        seed=seed,
+    )
+
+
+def _pairs_by_value(
+    valued: Sequence[tuple[Group, Sequence[float | None]]],
+    *,
+    min_gap: float,
+    per_group: int | None,
+    margin: float,
+    seed: int,
+) -> Selection:
     kept: list[Group] = []
     counts: Counter[str] = Counter()
-    for group in groups:
+    for group, values in valued:
         counts["groups"] += 1
-        scores = scores_of(group, judge)
-        counts["failed"] += sum(score is None for score in scores)
+        counts["failed"] += sum(value is None for value in values)
         pairs = []
-        for (i, a), (j, b) in combinations([(k, s) for k, s in enumerate(scores) if s is not None], 2):
+        for (i, a), (j, b) in combinations([(k, v) for k, v in enumerate(values) if v is not None], 2):
             if abs(a - b) <= min_gap or group.candidates[i].text == group.candidates[j].text:
                 counts["tied"] += 1
             else:
@@ -244,3 +316,86 @@ def _only(group: Group, index: int) -> Group:
 def _selection(kept: Sequence[Group], counts: Counter[str]) -> Selection:
     counted = {"groups": counts.pop("groups", 0), "kept": len(kept)}
     return Selection(tuple(kept), {**counted, **{what: count for what, count in sorted(counts.items()) if count}})
+
+
+def distinct(groups: Iterable[Group], *, n: int) -> Selection:
+    """Groups with at most `n` candidates that differ: no text twice, and the most diverse of the others.
+
+    Dropped are candidates without a word (`empty`), then texts that a more probable candidate has too, white space
+    aside (`duplicates`). The most probable candidate is chosen first; then, again and again, the one whose greatest
+    ROUGE-L F1 (of Unicode words, not stemmed) with a chosen one is least; the others are counted as `beyond n`. Of
+    equals the more probable is taken, then the earlier; without log-probabilities all are equally probable. What is
+    kept stays in the group's order.
+    """
+    if n < 1:
+        raise ValueError(f"n is {n}; a group keeps at least 1 candidate")
+    kept: list[Group] = []
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts["groups"] += 1
+        place_of: dict[str, int] = {}
+        for place, candidate in sorted(enumerate(group.candidates), key=_improbability):
+            text = " ".join(candidate.text.split())
+            if not words(text):
+                counts["empty"] += 1
+            elif place_of.setdefault(text, place) != place:
+                counts["duplicates"] += 1
+        different = list(place_of.values())
+        chosen = sorted(different[number] for number in _farthest_first([words(text) for text in place_of], n))
+        counts["beyond n"] += len(different) - len(chosen)
+        if not chosen:
+            counts["without candidates"] += 1
+            continue
+        kept.append(
+            replace(group, candidates=tuple(group.candidates[place] for place in chosen), preferences=(), ranks=None)
+        )
+    return _selection(kept, counts)
+
+
+def _improbability(placed: tuple[int, Candidate]) -> float:
+    """Least for the most probable; greatest where no log-probability is known."""
+    return float("inf") if placed[1].logp is None else -placed[1].logp
+
+
+def _farthest_first(texts: Sequence[Sequence[str]], n: int) -> list[int]:
+    """The places of the first text and of up to n - 1 others, each as unlike the ones before it as can be."""
+    left, chosen = list(range(len(texts))), list[int]()
+    likeness = [0.0] * len(texts)
+    while left and len(chosen) < n:
+        latest = min(left, key=likeness.__getitem__)
+        left.remove(latest)
+        chosen.append(latest)
+        for place in left:
+            rouge_l = 2 * lcs_length(texts[place], texts[latest]) / (len(texts[place]) + len(texts[latest]))
+            likeness[place] = max(likeness[place], rouge_l)
+    return chosen
+
+
+def ranked(groups: Iterable[Group], judge: JudgeInfo | str) -> Selection:
+    """Groups with the dense ranks (0 is best, a tier shares one) that a judge's `Ranking` gives; `rankings` reads scores.
+
+    Of several rankings of a group, the one that ranks most of its candidates is taken, and of equals the last
+    (the others are `superseded`). Candidates that it does not rank are dropped (`failed`); a group without a
+    ranking (`unjudged`), or with fewer than two tiers (`all tied`), orders nothing and is left out.
+    """
+    kept: list[Group] = []
+    counts: Counter[str] = Counter()
+    for group in groups:
+        counts["groups"] += 1
+        own = {candidate.id for candidate in group.candidates}
+        said = [j for j in group.judgements if isinstance(j, Ranking) and _is_by(j.judge, judge)]
+        if not said:
+            counts["unjudged"] += 1
+            continue
+        counts["superseded"] += len(said) - 1
+        best = max(reversed(said), key=lambda ranking: len(own.intersection(ranking.candidate_ids)))
+        tiers = [present for tier in best.tiers if (present := own.intersection(tier))]
+        counts["failed"] += len(own) - sum(map(len, tiers))
+        if len(tiers) < 2:
+            counts["all tied"] += 1
+            continue
+        rank = {candidate: place for place, tier in enumerate(tiers) for candidate in tier}
+        candidates = tuple(candidate for candidate in group.candidates if candidate.id in rank)
+        ranks = tuple(rank[candidate.id] for candidate in candidates)
+        kept.append(replace(group, candidates=candidates, preferences=(), ranks=ranks))
+    return _selection(kept, counts)

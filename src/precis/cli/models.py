@@ -126,25 +126,32 @@ def train_reward_command(
     model: Annotated[str, typer.Option("--model", help="The supervised policy to start from.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the reward model; training is kept beside it.")],
     judge: Annotated[
-        str, typer.Option("--judge", help="Whose comparisons or scores to learn from: a name in stats, or an id.")
+        str,
+        typer.Option("--judge", help="Whose comparisons, scores or ratings to learn from: a name in stats, or an id."),
     ],
     dataset: DatasetOption = None,
     split: SplitOption = "train",
     held_out: Annotated[
         float, typer.Option("--held-out", min=0.0, max=0.9, help="Share of the documents kept for validation.")
     ] = 0.1,
-    min_gap: Annotated[float, typer.Option("--min-gap", min=0.0, help="Scores nearer than this make no pair.")] = 0.0,
+    min_gap: Annotated[
+        float, typer.Option("--min-gap", min=0.0, help="Scores or ratings nearer than this make no pair.")
+    ] = 0.0,
+    axes: Annotated[
+        list[str] | None,
+        typer.Option("--axis", help="Of ratings: this axis; may be repeated. Default: the mean over all."),
+    ] = None,
     settings: TrainingOption = None,
     store: StoreOption = DEFAULT_STORE,
     seed: SeedOption = 0,
     resume: ResumeOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """A reward model on pairs that a judge's comparisons or scores make."""
+    """A reward model on pairs that a judge's comparisons make, else its scores, else its ratings."""
     from ..models import check_replaceable, reward_model_from_policy, save_reward_model
     from ..objectives import pairwise_logistic
     from ..recipes.steps import centre_on_references, load_writer
-    from ..selection import pairs_from_comparisons, pairs_from_scores
+    from ..selection import axes_of, pairs_from_comparisons, pairs_from_ratings, pairs_from_scores
 
     check_replaceable(out)
     config = _config(settings, seed)
@@ -160,7 +167,14 @@ def train_reward_command(
                 f"{judge!r} scored with {len(judges)} different settings, and such scores cannot be compared; "
                 f"name one of them with --judge: {', '.join(ids)}"
             )
+        rated = axes_of(groups, judges[0])
+        if unknown := [axis for axis in axes or () if axis not in rated]:
+            raise UserError(
+                f"{judge!r} rated nothing on the axis {unknown[0]!r}; there are {', '.join(rated) or 'none'}"
+            )
         pairs = pairs_from_scores(groups, judges[0], min_gap=min_gap)
+        if rated and (axes or not pairs.groups):
+            pairs = pairs_from_ratings(groups, judges[0], axes=axes or (), min_gap=min_gap)
     say(f"pairs: {pairs}")
     kept = max(1, round(held_out * len(pairs.groups)))
     if len(pairs.groups) <= kept:

@@ -16,6 +16,7 @@ from .reward import (
     load_reward_model,
     reward_model_from_policy,
     save_reward_model,
+    value_head_on,
 )
 from .structure import decoder_start_id, disable_dropout, evaluating, is_encoder_decoder, max_positions, unwrap
 from .tokenizer import ensure_pad
@@ -46,5 +47,6 @@ __all__ = [
     "train_tokenizer",
     "unwrap",
     "use_adapter",
+    "value_head_on",
     "warm_start_encoder_decoder",
 ]

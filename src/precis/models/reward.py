@@ -88,14 +88,33 @@ def reward_model_from_policy(policy: Policy, *, seed: int = 0, read_at: ReadAt =
     if hasattr(model, "merge_and_unload"):
         model = copy.deepcopy(model).merge_and_unload()
     trunk = copy.deepcopy(_trunk(model))
+    trunk.requires_grad_(True)
+    _freeze_unused(trunk)
+    return RewardModel(trunk, _new_head(trunk, seed), read_at=read_at)
+
+
+def value_head_on(policy: Policy, *, seed: int = 0) -> RewardModel:
+    """A value network that is the policy's own trunk with a new head: what trains the one moves the other.
+
+    For the ablation of Stiennon et al. 2020 (app. B.1), who found a network of its own to be better. Raises
+    `UserError` for an encoder-decoder whose trunk cannot be shared.
+    """
+    model = unwrap(policy.model)
+    kind = model.config.model_type
+    if is_encoder_decoder(model) and kind != "encoder-decoder" and not hasattr(model, model.base_model_prefix):
+        raise UserError(f"a {kind} model cannot share its trunk with a value head")
+    trunk = _trunk(model)
+    return RewardModel(trunk, _new_head(trunk, seed))
+
+
+def _new_head(trunk: Any, seed: int) -> nn.Linear:
+    """Weights from N(0, 1/(d+1)); Stiennon et al. 2020, app. B.1."""
     parameter = next(trunk.parameters())
     head = nn.Linear(_width(trunk), 1, bias=False, device=parameter.device, dtype=parameter.dtype)
     with torch.no_grad():
         noise = torch.randn(head.weight.shape, generator=torch.Generator().manual_seed(seed))
         head.weight.copy_(noise * (_width(trunk) + 1) ** -0.5)
-    trunk.requires_grad_(True)
-    _freeze_unused(trunk)
-    return RewardModel(trunk, head, read_at=read_at)
+    return head
 
 
 def _freeze_unused(trunk: Any) -> None:

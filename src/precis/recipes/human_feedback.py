@@ -113,20 +113,20 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
 
     gold = gold_judge(settings.feedback)
     improved: dict[str, steps.Writer] = {}
-    for name in settings.improve:
-        with work.step(name, f"{IMPROVEMENTS[name]}"):
-            if name == "rejection":
-                improved[name] = steps.imitate_the_best(
+    for method in settings.improve:
+        with work.step(method, IMPROVEMENTS[method]):
+            if method == "rejection":
+                improved[method] = steps.imitate_the_best(
                     work, policy, reward, groups, documents.valid, settings.rejection
                 )
             else:
-                improved[name] = steps.reinforce(
+                improved |= steps.reinforce(
                     work,
                     policy,
                     reward,
                     documents.train,
                     settings.reinforcement,
-                    name=name,
+                    method=method,
                     gold=gold,
                     watched=documents.valid,
                     seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from ..evaluation.rewardmodel import (
     held_out_pairs,
     length_classes,
 )
-from ..evaluation.statistics import Difference, mean_estimate
+from ..evaluation.statistics import Difference, Seeds, mean_estimate, over_seeds
 from ..evaluation.systems import Evaluation
 from ..records import Document, Group, JudgeInfo
 from ..report.analysis_blocks import (
@@ -31,7 +32,7 @@ from ..report.analysis_blocks import (
 from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section, Table, Text, cell
 from ..report.example_blocks import example_block, length_histogram
 from ..report.run import describe_run
-from ..report.systems_blocks import differences_table, quality_table, text_table, win_rate_blocks
+from ..report.systems_blocks import differences_table, quality_table, seeds_table, text_table, win_rate_blocks
 from ..selection import Selection, pairs_from_scores, scores_of
 from ..training.run_folder import read_result
 from .settings import Settings
@@ -78,7 +79,11 @@ def best_of_n_report(
                 *win_rate_blocks(evaluation.win_rates),
             ),
         ),
-        *([Section("Policies trained towards the reward", (_policies(greedy, moved, about),))] if moved else []),
+        *(
+            [Section("Policies trained towards the reward", _policies(evaluation, greedy, moved, about))]
+            if moved
+            else []
+        ),
         Section("What choosing buys", tuple(_choosing(pool, about))),
         Section("The reward model", tuple(reward_blocks)),
         Section(
@@ -139,7 +144,28 @@ def _said(difference: Difference, about: Findings) -> str:
     )
 
 
-def _policies(greedy: Mapping[str, Sequence[Group]], moved: Mapping[str, Divergence], about: Findings) -> Table:
+def _policies(
+    evaluation: Evaluation, greedy: Mapping[str, Sequence[Group]], moved: Mapping[str, Divergence], about: Findings
+) -> tuple[Block, ...]:
+    table = _gains(greedy, moved, about)
+    seeds = _over_seeds(evaluation, about)
+    if not seeds:
+        return (table,)
+    caption = f"Win rates by {about.gold.name} over the seeds of one method: their mean and standard deviation."
+    return table, seeds_table(caption, seeds, scale=100)
+
+
+def _over_seeds(evaluation: Evaluation, about: Findings) -> dict[str, Seeds]:
+    """Win rates of the policies of one method, `METHOD-SEED, greedy`, where there are several."""
+    each: dict[str, dict[str, float]] = {}
+    for rate in evaluation.win_rates:
+        named = re.fullmatch(r"(ppo|rloo)-(\d+), greedy", rate.system)
+        if named and rate.judge == about.gold.name and rate.win_rate.value is not None:
+            each.setdefault(f"{named[1]} against {rate.against}", {})[named[2]] = rate.win_rate.value
+    return {name: over_seeds(rates) for name, rates in each.items() if len(rates) > 1}
+
+
+def _gains(greedy: Mapping[str, Sequence[Group]], moved: Mapping[str, Divergence], about: Findings) -> Table:
     """What each policy gained by the reward model, and by the judge that it never saw, and how far it went for it."""
     rows = []
     for name, groups in greedy.items():
@@ -233,15 +259,15 @@ def _training(work: Workspace, documents: Documents, pairs: Selection) -> list[B
         "rloo": ("rollout", rollouts),
         "rejection": ("train", {"Loss a token, nats": ["loss"]}),
     }
-    for name, (split, panels) in curves.items():
-        file = work.training / name / "metrics.jsonl"
-        if not file.is_file():
-            continue
-        rows, broken = read_metrics(file)
-        plot = training_plot([row for row in rows if row.get("split") == split], panels, caption=f"Training {name}.")
-        blocks += [plot] if plot is not None else []
-        blocks += [Notice(f"{broken} lines of {name}'s metrics cannot be read.", "note")] if broken else []
-        result = read_result(work.training / name)
-        if result is not None and result.stopped == "collapse":
-            blocks.append(Notice(f"Training {name} was stopped at step {result.steps:,}: {result.reason}."))
+    for kind, (split, panels) in curves.items():
+        for file in sorted(work.training.glob(f"{kind}*/metrics.jsonl")):  # one a seed or learning rate
+            name = file.parent.name
+            rows, broken = read_metrics(file)
+            shown = [row for row in rows if row.get("split") == split]
+            plot = training_plot(shown, panels, caption=f"Training {name}.")
+            blocks += [plot] if plot is not None else []
+            blocks += [Notice(f"{broken} lines of {name}'s metrics cannot be read.", "note")] if broken else []
+            result = read_result(file.parent)
+            if result is not None and result.stopped == "collapse":
+                blocks.append(Notice(f"Training {name} was stopped at step {result.steps:,}: {result.reason}."))
     return blocks

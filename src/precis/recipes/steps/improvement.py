@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -13,7 +15,7 @@ from ...judges.ensemble import EnsembleJudge
 from ...judges.protocol import Judge
 from ...judges.reward import RewardJudge
 from ...logprobs import sequence_logprobs
-from ...models import save_policy, save_reward_model
+from ...models import RewardModel, save_policy, save_reward_model, value_head_on
 from ...objectives import nll
 from ...records import Group
 from ...sampling.decoding import Decoding
@@ -39,6 +41,11 @@ class ReinforcementSettings(Settings):
     """Rollouts and what they are worth."""
     training: TrainConfig = TrainConfig(learning_rate=1.5e-5, schedule="linear", eps=1e-5, keep_best=False)
     """Learning rate of the 1.3B model, linear decay: app. B.1; ε of Adam: Huang et al. 2024, detail 20."""
+    seeds: tuple[int, ...] = ()
+    """Train one policy for each of these seeds, of rollouts and orders; none is the recipe's seed."""
+    value: Literal["separate", "shared"] = "separate"
+    """PPO's value network: one of its own, started from the reward model, or a new head on the policy's trunk (the
+    paper's ablation, which it found to be worse)."""
     watch: int = 0
     """Validation documents on which the gold judge looks every `training.evaluate_every` steps, or each iteration:
     over-optimization is seen by it (`training/ppo/watch`); 0 looks at none."""
@@ -58,46 +65,71 @@ def reinforce(
     groups: Sequence[Group],
     settings: ReinforcementSettings,
     *,
-    name: str,
+    method: Literal["ppo", "rloo"],
     gold: Judge,
     watched: Sequence[Group],
     seed: int,
-) -> Writer:
-    """The supervised policy trained towards the reward: by PPO where `name` is `ppo`, with a value network started
-    from the reward model, else by RLOO. A collapse keeps the last good weights, and is said.
+) -> dict[str, Writer]:
+    """The supervised policy trained towards the reward: by PPO, with a value network started from the reward model, or
+    by RLOO; one policy a seed, by name. A collapse keeps the last good weights, and is said.
 
     `gold` trains nothing: it looks at summaries of `watched` documents on the way, as the settings say.
     """
-    folder = work.models / name
-    if not folder.is_dir():
-        start = load_like(supervised, supervised.policy.path or "", to_train=True)
-        member = reward.judges[0] if isinstance(reward, EnsembleJudge) else reward
-        value = copy.deepcopy(member.model) if name == "ppo" else None
-        online, folder_of_run = settings.online, work.training / name
-        measure = None
-        if settings.watch:
-            how = Decoding("temperature", temperature=online.temperature, max_new_tokens=online.max_new_tokens)
-            reference = load_like(supervised, supervised.policy.path or "", to_train=True)
-            looks, shown = folder_of_run / WATCH, watched[: settings.watch]
-            measure = watcher(start, reference, reward, gold, shown, how, looks, name=name, beta=online.beta, seed=seed)
-        result = train_online(
-            start.policy,
-            start.renderer,
-            groups,
-            reward,
-            online,
-            replace(settings.training, seed=seed),
-            folder_of_run,
-            value=value,
-            measure=measure,
-            resume=True,
-        )
-        if result.stopped == "collapse":
-            announce(f"  {name} was stopped: {result.reason}; the weights of step {result.kept_step:,} are kept")
-        if value is not None:
-            save_reward_model(value, start.policy.tokenizer, work.models / f"{name}-value", beside=start.renderer.save)
-        save_policy(start.policy, folder, beside=start.renderer.save)
-    return load_like(supervised, folder)
+    names = {f"{method}-{own}": own for own in settings.seeds} or {method: seed}
+    for name, own in names.items():
+        if not (work.models / name).is_dir():
+            start = load_like(supervised, supervised.policy.path or "", to_train=True)
+            value = _value_network(start, reward, settings, seed=own) if method == "ppo" else None
+            measure = None
+            if settings.watch:
+                shown = watched[: settings.watch]
+                looks, online = work.training / name / WATCH, settings.online
+                measure = _watch(looks, start, supervised, reward, gold, shown, online, method=method, seed=own)
+            result = train_online(
+                start.policy,
+                start.renderer,
+                groups,
+                reward,
+                settings.online,
+                replace(settings.training, seed=own),
+                work.training / name,
+                value=value,
+                measure=measure,
+                resume=True,
+            )
+            if result.stopped == "collapse":
+                announce(f"  {name} was stopped: {result.reason}; the weights of step {result.kept_step:,} are kept")
+            if value is not None:
+                folder = work.models / f"{name}-value"
+                save_reward_model(value, start.policy.tokenizer, folder, beside=start.renderer.save)
+            save_policy(start.policy, work.models / name, beside=start.renderer.save)
+    return {name: load_like(supervised, work.models / name) for name in names}
+
+
+def _watch(
+    folder: Path,
+    policy: Writer,
+    supervised: Writer,
+    reward: Judge,
+    gold: Judge,
+    shown: Sequence[Group],
+    online: OnlineConfig,
+    *,
+    method: str,
+    seed: int,
+) -> Callable[[int], Mapping[str, float]]:
+    how = Decoding("temperature", temperature=online.temperature, max_new_tokens=online.max_new_tokens)
+    reference = load_like(supervised, supervised.policy.path or "", to_train=True)
+    return watcher(policy, reference, reward, gold, shown, how, folder, name=method, beta=online.beta, seed=seed)
+
+
+def _value_network(
+    start: Writer, reward: RewardJudge | EnsembleJudge, settings: ReinforcementSettings, *, seed: int
+) -> RewardModel:
+    if settings.value == "shared":
+        return value_head_on(start.policy, seed=seed)
+    member = reward.judges[0] if isinstance(reward, EnsembleJudge) else reward
+    return copy.deepcopy(member.model)
 
 
 def imitate_the_best(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from ... import sandbox
+from ...errors import UserError
 from ...models import init_model, load_policy, save_policy, warm_start_encoder_decoder
 from ...objectives import nll
 from ...records import Group
@@ -16,6 +19,7 @@ from ...render import load_renderer, template_named
 from ...selection import reference_groups
 from ...training import TrainConfig
 from ...training.precision import computes_bf16
+from ...training.run_folder import read_result
 from ..settings import Settings
 from ..workspace import Workspace, announce
 from .documents import Documents
@@ -50,6 +54,9 @@ class SupervisedSettings(Settings):
 
     training: TrainConfig = TrainConfig(learning_rate=6.35e-5, epochs=1, schedule="cosine")
     """Learning rate of the 1.3B model, 1 epoch, cosine: app. B.1."""
+    learning_rates: tuple[float, ...] = ()
+    """Train once with each and keep the policy that is best on the validation documents (app. B.1 sweeps at least 7
+    values, evenly spaced in their logarithm); none trains once, with `training.learning_rate`."""
     label_smoothing: float = 0.0
     """Share of the target probability spread over the vocabulary."""
     prompt_weight: float = 0.0
@@ -116,15 +123,48 @@ def supervise(
     *,
     name: str = "supervised",
 ) -> Writer:
-    """Fine-tune on the reference summaries of `imitated`; the result is `models/NAME`."""
+    """Fine-tune on the reference summaries of `imitated`; the result is `models/NAME`.
+
+    Of several learning rates, each has its model, `models/NAME-RATE`, and the best by the loss on `held_out` is taken.
+    Raises `UserError` for several of them without held-out documents.
+    """
+    if not settings.learning_rates:
+        return _supervise_once(work, start, imitated, held_out, settings, settings.training, name=name)
+    if not held_out:
+        raise UserError("a sweep of learning rates needs validation documents to choose by")
+    losses: dict[str, float] = {}
+    for rate in settings.learning_rates:
+        own = f"{name}-{rate:g}"
+        fresh = load_like(start, start.policy.path or "", to_train=True)
+        config = replace(settings.training, learning_rate=rate)
+        _supervise_once(work, fresh, imitated, held_out, settings, config, name=own)
+        losses[own] = _validation_loss(work, own)
+    announce("  validation, nats a token: " + ", ".join(f"{own} {loss:.3f}" for own, loss in losses.items()))
+    return load_like(start, work.models / min(losses, key=lambda own: losses[own]))
+
+
+def _supervise_once(
+    work: Workspace,
+    start: Writer,
+    imitated: Sequence[Group],
+    held_out: Sequence[Group],
+    settings: SupervisedSettings,
+    config: TrainConfig,
+    *,
+    name: str,
+) -> Writer:
     folder = work.models / name
     if not folder.is_dir():
         selection = reference_groups(imitated)
         announce(f"  {selection}")
         objective = nll(label_smoothing=settings.label_smoothing, prompt_weight=settings.prompt_weight)
-        validation = reference_groups(held_out)
-        train_in(
-            work, name, start.policy.model, start, selection.groups, validation.groups, objective, settings.training
-        )
+        validation = reference_groups(held_out).groups
+        train_in(work, name, start.policy.model, start, selection.groups, validation, objective, config)
         save_policy(start.policy, folder, beside=start.renderer.save)
     return load_like(start, folder)
+
+
+def _validation_loss(work: Workspace, name: str) -> float:
+    result = read_result(work.training / name)
+    measured = {} if result is None else result.best or result.validation
+    return measured.get("nll", math.inf)
