@@ -6,12 +6,17 @@ import os
 import socket
 from typing import Any
 
+import hypothesis
 import pytest
 
 # Before torch is imported: several test processes with several threads each would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("precis", deadline=None)
+hypothesis.settings.load_profile("precis")
 
 
 @pytest.fixture(autouse=True)

@@ -105,3 +105,15 @@ def test_random_depends_on_seed_and_candidate_only() -> None:
     many = [values(RandomJudge(3), f"text {i}")[0] for i in range(400)]
     assert 0.45 < sum(value for value in many if value is not None) / 400 < 0.55
     assert RandomJudge(1).info.id != RandomJudge(2).info.id
+
+
+def test_a_failure_is_asked_about_again_and_an_empty_candidate_is_not(tmp_path: Path) -> None:
+    whole, wordless = group("A dog barked.", " "), group("...", "A cat slept.")
+    with Store(tmp_path) as store:
+        for own in (whole, wordless):
+            store.add_documents([DOCUMENT])
+            store.add_candidates(own.candidates)
+        first = run_judge(store, CopyingJudge(), [whole, wordless], quiet=True)
+        assert (first.asked, first.failures) == (2, 2)
+        again = run_judge(store, CopyingJudge(), [whole, wordless], quiet=True)
+        assert (again.asked, again.known, again.failures) == (1, 1, 1)

@@ -40,9 +40,13 @@ class JudgeRun:
 
 
 def run_judge(store: Store, judge: Judge, groups: Sequence[Group], *, chunk: int = 32, quiet: bool = False) -> JudgeRun:
-    """Judge every group that has a candidate without a verdict by this judge; write after each chunk."""
+    """Judge every group that has a candidate without a verdict by this judge; write after each chunk.
+
+    A failure is asked about again, for it may have been bad luck, but not that of an empty candidate.
+    """
     done = store.judged_candidates(judge.info.id)
-    todo = [group for group in groups if any(candidate.id not in done for candidate in group.candidates)]
+    met = store.judged_candidates(judge.info.id, failures=True)
+    todo = [group for group in groups if any(c.id not in (met if c.is_empty else done) for c in group.candidates)]
     judgements = failures = 0
     cut_before = getattr(judge, "cut_documents", 0)
     why: dict[str, int] = {}
