@@ -40,7 +40,7 @@ class Ending:
 
 def flat(command: Callable[..., None]) -> Callable[..., None]:
     """`command` as typer takes it: in place of each parameter whose type is a dataclass, the fields of it."""
-    lists = {name: kind for name, kind in get_type_hints(command).items() if is_dataclass(kind)}
+    lists: dict[str, Any] = {name: kind for name, kind in get_type_hints(command).items() if is_dataclass(kind)}
     parameters: list[inspect.Parameter] = []
     hints = get_type_hints(command, include_extras=True)
     for name, parameter in inspect.signature(command).parameters.items():
