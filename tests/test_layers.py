@@ -14,7 +14,7 @@ LAYERS = [
     {"errors"},
     {"records", "progress"},
     {"textmetrics"},
-    {"store", "data", "render", "sandbox"},
+    {"store", "data", "render", "sandbox", "endpoint"},
     {"models"},
     {"logprobs"},
     {"sampling", "judges"},
@@ -31,7 +31,11 @@ ONE_PACKAGE = {frozenset({"data", "store"})}
 # What training code must not load, so that it runs on a bare GPU box (DESIGN §11).
 NOT_IN_TRAINING = {"pydantic", "sqlalchemy", "jinja2", "typer", "fastapi"}
 TRAINING_ROOMS = {"records", "errors", "progress", "render", "models", "logprobs", "objectives", "training"}
-ONLY = {"sandbox": {"records", "errors", "sandbox"}, "label": {"records", "store", "errors", "label"}}
+ONLY = {
+    "sandbox": {"records", "errors", "sandbox"},
+    "endpoint": {"records", "errors", "progress", "endpoint"},
+    "label": {"records", "store", "errors", "label"},
+}
 
 MODULES = sorted(ROOT.rglob("*.py"))
 

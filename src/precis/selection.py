@@ -372,7 +372,7 @@ def _farthest_first(texts: Sequence[Sequence[str]], n: int) -> list[int]:
 
 
 def ranked(groups: Iterable[Group], judge: JudgeInfo | str) -> Selection:
-    """Groups with the dense ranks (0 is best, a tier shares one) that a judge's `Ranking` gives; `rankings` reads scores.
+    """Groups with dense ranks (0 is best, a tier shares one) from a judge's `Ranking`; `rankings` reads scores.
 
     Of several rankings of a group, the one that ranks most of its candidates is taken, and of equals the last
     (the others are `superseded`). Candidates that it does not rank are dropped (`failed`); a group without a

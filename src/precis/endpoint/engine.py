@@ -1,0 +1,213 @@
+"""Asking a large model many things: cached, retried, within a budget. Judges and makers see only `Engine`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import UserError
+from ..progress import Progress
+from .asking import Asking, CapReached, Health
+from .backoff import Clock
+from .cache import Cache
+from .config import EndpointConfig
+from .echo import PROBE, UNPROVEN
+from .messages import NoReply, Reply, Request
+from .outcomes import Answered, Outcome
+from .payload import Job, job_of
+from .replies import same_model
+from .secret import read_key
+from .spending import Ledger, Spent
+
+if TYPE_CHECKING:
+    from .transport import Transport
+
+_log = logging.getLogger("precis")
+
+
+class Engine(Protocol):
+    """Whatever answers requests; a test's stand-in as well as a server."""
+
+    @property
+    def name(self) -> str:
+        """The model's name, part of a judge's or maker's settings."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What decides the answers, as JSON; no key."""
+        ...
+
+    def ask(self, requests: Sequence[Request], *, note: str = "") -> list[Reply | NoReply]:
+        """One answer, or the reason for none, for each request, in their order. `note` says what for."""
+        ...
+
+
+class EndpointEngine:
+    """A server that speaks OpenAI's protocol.
+
+    >>> engine = EndpointEngine(EndpointConfig("http://localhost:8000/v1", "my-model", key_env=""))
+    >>> engine.settings
+    {'url': 'http://localhost:8000/v1', 'model': 'my-model'}
+
+    The key is read, and a connection opened, when something has to be sent: what is in the cache needs neither.
+    """
+
+    def __init__(self, config: EndpointConfig, *, quiet: bool = False, clock: Clock | None = None):
+        self._config, self._quiet, self._clock = config, quiet, clock or Clock()
+        self._cache = Cache(config.cache)
+        self._ledger, self._health = Ledger(config), Health()
+        self._transport: Transport | None = None
+        # Whether the server shows log-probs where they belong (`echo`); None until it is known.
+        self._echo_proven: bool | None = None
+        self._warned = False
+
+    def __enter__(self) -> EndpointEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections, once nothing uses them. The engine opens new ones when it is asked again."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    @property
+    def name(self) -> str:
+        return self._config.model
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return self._config.answer_settings()
+
+    @property
+    def spent(self) -> Spent:
+        """The totals so far, over all calls of `ask`."""
+        return replace(self._ledger.spent, damaged=self._cache.damaged)
+
+    def ask(self, requests: Sequence[Request], *, note: str = "") -> list[Reply | NoReply]:
+        """One answer, or the reason for none, for each request, in their order.
+
+        What is in the cache is not sent, and neither is one request twice. Raises `UserError` where going on makes no
+        sense: a wrong key, model or address, no server there, or a cap that the next request could pass. All that was
+        answered until then is in the cache, so that the same call goes on from there.
+        """
+        jobs = self._jobs(requests)
+        answers: list[Reply | NoReply | None] = [None] * len(requests)
+        missing = [job for job in jobs if not self._from_cache(job, answers)]
+        done = sum(answer is not None for answer in answers)
+        what = note or f"asking {self.name}"
+        with Progress(what, total=len(requests), unit="requests", done=done, quiet=self._quiet) as bar:
+            if missing:
+                self._send_all(missing, answers, bar)
+        assert None not in answers
+        return [answer for answer in answers if answer is not None]
+
+    def _jobs(self, requests: Sequence[Request]) -> list[Job]:
+        jobs: dict[str, Job] = {}
+        for place, request in enumerate(requests):
+            job = job_of(request, self._config)
+            jobs.setdefault(job.key, job).places.append(place)
+        return list(jobs.values())
+
+    def _from_cache(self, job: Job, answers: list[Reply | NoReply | None]) -> bool:
+        kept = self._cache.get(job.key)
+        if kept is None:
+            return False
+        self._ledger.count(cached=len(job.places))
+        self._note_model(kept.model, len(job.places))
+        for place in job.places:
+            answers[place] = kept.result
+        return True
+
+    def _send_all(self, jobs: Sequence[Job], answers: list[Reply | NoReply | None], bar: Progress) -> None:
+        self._connected()  # a missing key stops here, before anything is sent
+        asking = Asking(self._send, self._config, self._ledger, self._health, self._clock)
+        unproven: list[tuple[Job, Answered]] = []
+        try:
+            with closing(asking.run(jobs)) as ended:
+                for job, answer in ended:
+                    self._learn(job, answer)
+                    if not job.places:  # the probe
+                        ready, unproven = unproven, []
+                    elif not answer.proven and self._echo_proven is None:
+                        if not unproven:
+                            asking.add_first(job_of(PROBE, self._config))
+                        ready, unproven = [], [*unproven, (job, answer)]
+                    else:
+                        ready = [(job, answer)]
+                    for each in ready:
+                        self._finish(*each, answers, bar)
+        except CapReached as reached:
+            raise UserError(self._cap_sentence(reached.job)) from None
+
+    def _connected(self) -> Transport:
+        if self._transport is None:
+            from .transport import Transport  # httpx takes a while to import, and a cached run needs none
+
+            self._transport = Transport(self._config, read_key(self._config.key_env), self._clock)
+        return self._transport
+
+    def _send(self, job: Job) -> Outcome:
+        """One try; runs in a thread. An answer is kept before anything else can go wrong."""
+        outcome = self._connected().send(job)
+        if isinstance(outcome, Answered) and outcome.proven:
+            self._cache.put(job.key, outcome.result, outcome.model)
+        return outcome
+
+    def _learn(self, job: Job, answer: Answered) -> None:
+        """Whether the server shows log-probs where they belong, as far as this answer tells."""
+        if not job.request.echo_logprobs:
+            return
+        if not answer.proven and self._echo_proven is None and job.places:
+            kept = self._cache.get(job_of(PROBE, self._config).key)
+            self._echo_proven = None if kept is None else isinstance(kept.result, Reply)
+        elif answer.proven and isinstance(answer.result, Reply):
+            self._echo_proven = True
+        elif not job.places and not (isinstance(answer.result, NoReply) and not answer.result.permanent):
+            self._echo_proven = self._echo_proven or False
+
+    def _finish(self, job: Job, answer: Answered, answers: list[Reply | NoReply | None], bar: Progress) -> None:
+        result = answer.result
+        if not answer.proven:
+            result = result if self._echo_proven else NoReply(UNPROVEN, permanent=self._echo_proven is False)
+            self._cache.put(job.key, result, answer.model)
+        kind = "answered" if isinstance(result, Reply) else "no_reply"
+        repeated = max(0, len(job.places) - 1)
+        self._ledger.count(**{kind: 1}, cached=repeated)
+        self._note_model(answer.model, 1)
+        for number, place in enumerate(job.places):
+            answers[place] = replace(result, cached=True) if number and isinstance(result, Reply) else result
+        bar.advance(len(job.places), note=self._progress_note())
+
+    def _note_model(self, served: str | None, count: int) -> None:
+        if served is None or same_model(self.name, served):
+            return
+        self._ledger.count(other_model=count)
+        if not self._warned:
+            self._warned = True
+            _log.warning("asked %s for the model %s, and %s answers", self._config.url, self.name, served)
+
+    def _progress_note(self) -> str:
+        spent = self.spent
+        parts = [f"{spent.cached:,} cached"] if spent.cached else []
+        parts.append(f"{spent.tokens:,} tokens")
+        parts += [f"{spent.money:,.2f} spent"] if spent.money is not None else []
+        return ", ".join(parts)
+
+    def _cap_sentence(self, job: Job) -> str:
+        limits = {"max_tokens_spent": self._config.max_tokens_spent, "max_money": self._config.max_money}
+        caps = " and ".join(f"{name} = {value:,}" for name, value in limits.items() if value is not None)
+        kept = "what was answered is in the cache" if self._config.cache else "nothing is kept, as there is no cache"
+        return (
+            f"stopped before the cap {caps} could be passed: {self.spent.sentence()}; the next request can take up to "
+            f"{self._ledger.needs(job):,} tokens; {kept}, and a higher cap goes on from there"
+        )

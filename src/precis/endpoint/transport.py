@@ -1,0 +1,157 @@
+"""One HTTP request to a server, and what became of it. The only file that knows httpx.
+
+What is tried again: what a busy or restarting server, or a bad line, can cause (408, 409, 425, 429, 5xx, no
+connection, silence, an answer that is cut off or is no JSON). What is not: 400, 413, 422 and the like are about this
+request, which has no answer then. What would meet every request (a wrong key, no money left, a wrong model or
+address, a redirect) stops the run. A redirect is not followed: the key would go along.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from .backoff import Clock, retry_after
+from .config import EndpointConfig
+from .messages import NoReply
+from .outcomes import Again, Answered, Fatal, Outcome
+from .payload import Job
+from .replies import read_reply
+from .secret import Secret
+
+_MAY_PASS = {408, 409, 425, 429}
+_FOR_ALL = {
+    401: "check the key in the environment variable {key}",
+    402: "the account has no money left",
+    403: "the key in {key} may not use this model, or not from here",
+    404: "check the address and the model's name",
+    405: "check the address",
+    407: "check the proxy's settings",
+}
+_NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_NO_MODEL = {"model_not_found"}
+_LARGEST_BODY = 64 * 2**20
+
+
+class Transport:
+    """Sends to one server. Safe to use from several threads."""
+
+    def __init__(self, config: EndpointConfig, key: Secret, clock: Clock):
+        self._config, self._key, self._clock = config, key, clock
+        self._lock = threading.Lock()
+        self._busy, self._closing = 0, False
+        self._client = httpx.Client(
+            headers={"User-Agent": "precis", **key.header()},
+            timeout=httpx.Timeout(config.read_seconds, connect=config.connect_seconds, pool=None),
+            limits=httpx.Limits(max_connections=config.concurrency),
+            follow_redirects=False,
+        )
+
+    def close(self) -> None:
+        """Close the connections, now or when the last request under way has ended: a thread may still listen."""
+        with self._lock:
+            self._closing = True
+            idle = not self._busy
+        if idle:
+            self._client.close()
+
+    def send(self, job: Job) -> Outcome:
+        """Try `job` once. Never raises for what a server or a network does."""
+        with self._lock:
+            self._busy += 1
+        try:
+            return self._send(job)
+        finally:
+            with self._lock:
+                self._busy -= 1
+                last = self._closing and not self._busy
+            if last:
+                self._client.close()
+
+    def _send(self, job: Job) -> Outcome:
+        try:
+            with self._client.stream("POST", self._config.url + job.path, json=job.body) as response:
+                content = self._read(response)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
+            return Again(f"cannot be reached: {self._said(error)}", unreachable=True)
+        except httpx.TimeoutException:
+            return Again(f"did not answer within {self._config.read_seconds:g} seconds", charged=True)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            return Again(f"broke off: {self._said(error)}", charged=True)
+        if response.status_code == HTTPStatus.OK:
+            return self._read_ok(content, job)
+        return self._read_failure(response, content, job)
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """The body, whole, unless it takes too long or too much room: one that drips would hold a place forever."""
+        parts, size, until = [], 0, self._clock.now() + self._config.read_seconds
+        for part in response.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > _LARGEST_BODY:
+                raise httpx.DecodingError(f"an answer of more than {_LARGEST_BODY >> 20} MB")
+            if self._clock.now() > until:
+                raise httpx.ReadTimeout("an answer without end")
+        return b"".join(parts)
+
+    def _read_ok(self, content: bytes, job: Job) -> Outcome:
+        try:
+            body = self._key.hide_in(json.loads(content))
+        except (ValueError, RecursionError):
+            return Again("answered with something that is not JSON", raw=self._short(content), charged=True)
+        outcome = read_reply(body, job.request)
+        if isinstance(outcome, Again):
+            return Again(self._key.short(outcome.why), raw=self._short(content), charged=outcome.charged)
+        return outcome
+
+    def _read_failure(self, response: httpx.Response, content: bytes, job: Job) -> Outcome:
+        status, (said, code) = response.status_code, _error_in(content)
+        raw = self._key.short(said)
+        why = f"answered {status} ({_phrase(status)})" + (f": {raw}" if raw else "")
+        advice = _FOR_ALL.get(status)
+        if 300 <= status < 400:
+            advice = f"it redirects to {self._key.short(response.headers.get('location', 'nowhere'))}"
+        elif code in _NO_MONEY:
+            advice = _FOR_ALL[402]
+        elif code in _NO_MODEL:
+            advice = _FOR_ALL[404]
+        if advice:
+            key = self._config.key_env or "(none is set: key_env is empty)"
+            advice = advice.format(key=key) if status in (401, 403) else advice
+            return Fatal(f"{self._config.url}{job.path}, asked for the model {self._config.model!r}, {why}; {advice}")
+        if status in _MAY_PASS or status >= 500 or status < 300:
+            return Again(why, raw=raw, after=retry_after(response.headers, self._clock))
+        return Answered(NoReply(f"the server {why}", raw=raw), free=True)
+
+    def _short(self, content: bytes) -> str:
+        return self._key.short(content.decode("utf-8", "replace"))
+
+    def _said(self, error: Exception) -> str:
+        return self._key.short(str(error)) or type(error).__name__
+
+
+def _error_in(content: bytes) -> tuple[str, str]:
+    """What an error's body says, and its code. OpenAI's form, or whatever else there is."""
+    text = content.decode("utf-8", "replace")
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return text, ""
+    error = body.get("error", body) if isinstance(body, Mapping) else body
+    if not isinstance(error, Mapping):
+        return error if isinstance(error, str) else text, ""
+    said: Any = error.get("message") or error.get("detail") or text
+    code = error.get("code") or error.get("type")
+    return said if isinstance(said, str) else json.dumps(said), code if isinstance(code, str) else ""
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase.lower()
+    except ValueError:
+        return "a status of its own"

@@ -1,0 +1,271 @@
+"""Log-probs of a given text: numbers stand at their own tokens, or there are none."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from endpoint_stand_in import MODEL, Answer, Call, FakeClock, StandIn, as_json, error
+from precis.endpoint import EndpointConfig, EndpointEngine, NoReply, Reply, Request
+from precis.endpoint.alignment import align
+from precis.endpoint.echo import PROBE, UNPROVEN
+
+Make = Callable[..., EndpointEngine]
+PROMPT = "A dog barked.\n\nSummary: A dog"
+TOKENS = ["A", " dog", " barked", ".\n\n", "Summary", ":", " A", " dog"]
+PLACES = [0, 1, 5, 12, 15, 22, 23, 25]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def engine(server: StandIn) -> EndpointEngine:
+        config = EndpointConfig(url=server.url, model=MODEL, key_env="", cache=str(tmp_path), concurrency=1)
+        return EndpointEngine(config, quiet=True, clock=FakeClock())
+
+    return engine
+
+
+def echo(text: str = PROMPT) -> Request:
+    return Request(prompt=text, echo_logprobs=True)
+
+
+def tokens_of(text: str) -> list[str]:
+    return TOKENS if text == PROMPT else text.split(" ")[:1] + [f" {word}" for word in text.split(" ")[1:]]
+
+
+def logp(token: str, place: int) -> float:
+    """What the stand-in's model gives a token, so that a number tells where it belongs."""
+    return -(place + 1) / 8 - len(token)
+
+
+def listed(prompt: str, tokens: list[str], logps: list[float | None], written: str, **more: Any) -> Answer:
+    usage = {"prompt_tokens": len(tokens), "completion_tokens": 1}
+    logprobs = {"tokens": tokens, "token_logprobs": logps, **more}
+    choice = {"text": prompt + written, "finish_reason": "length", "logprobs": logprobs}
+    return as_json({"model": MODEL, "choices": [choice], "usage": usage})
+
+
+def vllm(call: Call, bos: bool = True, written: str = " end") -> Answer:
+    """A BOS that is not in the text, offsets that count it, and the written token, be it the end of the text."""
+    own = tokens_of(call.text)
+    tokens = ["<s>"] * bos + own + [written or "</s>"]
+    logps: list[float | None] = [logp(token, place) for place, token in enumerate(own)]
+    logps = ([None, *logps] if bos else [None, *logps[1:]]) + [-0.5]
+    offsets = [sum(map(len, tokens[:number])) for number in range(len(tokens))]
+    return listed(call.text, tokens, logps, written, text_offset=offsets, top_logprobs=None)
+
+
+def llama_cpp_python(call: Call, bos: bool, written: str) -> Answer:
+    """Version 0.3: the tokens without BOS, each with the row of the same number, as many as there are rows; the first
+    number is dropped. The row of the n-th token evaluated, BOS included, is the distribution of the next."""
+    own = tokens_of(call.text)
+    everything = own + ([written] if written else [])
+    rows = [f"row {number}" for number in range(len(own) + bos)]
+    ahead = 1 - bos  # how far the row's distribution is from the token it is paired with
+    pairs = list(zip(everything, rows))
+    logps: list[float | None] = [logp(token, place + ahead) for place, (token, _) in enumerate(pairs)]
+    return listed(call.text, [token for token, _ in pairs], [None, *logps[1:]], written)
+
+
+def expected(bos: bool = False) -> list[tuple[str, float | None, int]]:
+    rows = [(token, logp(token, number), place) for number, (token, place) in enumerate(zip(TOKENS, PLACES))]
+    return rows if bos else [(rows[0][0], None, rows[0][2]), *rows[1:]]
+
+
+def rows_of(reply: Reply | NoReply) -> list[tuple[str, float | None, int]]:
+    assert isinstance(reply, Reply), reply
+    assert reply.text == ""
+    return [(token.token, token.logp, token.offset) for token in reply.tokens]
+
+
+def test_the_request_is_one_that_servers_take(make: Make) -> None:
+    with StandIn(vllm) as server:
+        make(server).ask([echo()])
+    assert server.calls[0].path == "/v1/completions"
+    assert server.calls[0].body == {
+        "model": MODEL, "prompt": PROMPT, "max_tokens": 1, "temperature": 0.0, "echo": True, "logprobs": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("bos", [True, False])
+@pytest.mark.parametrize("written", [" end", ""])
+def test_a_server_as_vllm(bos: bool, written: str, make: Make) -> None:
+    with StandIn(lambda call: vllm(call, bos, written)) as server:
+        (reply,) = make(server).ask([echo()])
+        assert rows_of(reply) == expected(bos)
+        (again,) = make(server).ask([echo()])
+    assert isinstance(again, Reply) and again.cached and rows_of(again) == expected(bos)
+    assert len(server.calls) == 1
+
+
+def test_llama_cpp_python_with_a_bos_is_right_also_where_the_text_ends(make: Make) -> None:
+    def script(call: Call) -> Answer:
+        return llama_cpp_python(call, bos=True, written="" if call.text == PROMPT else ",")
+
+    with StandIn(script) as server:
+        engine = make(server)
+        replies = engine.ask([echo(), echo("A dog barked"), echo()])
+        assert rows_of(replies[0]) == expected() == rows_of(replies[2])
+        assert isinstance(replies[1], Reply)
+        assert server.texts() == [PROMPT, PROBE.prompt, "A dog barked"]  # the doubt is settled once
+        engine.ask([echo("Another one")])
+        assert engine.spent.sent == engine.spent.answered + 1 == 4
+        again = make(server)
+        again.ask([echo(), echo("A dog barked"), echo("Another one")])
+        assert again.spent.sent == 0
+
+
+@pytest.mark.parametrize("written", [",", ""])
+def test_llama_cpp_python_without_a_bos_is_one_off_and_refused(written: str, make: Make) -> None:
+    def script(call: Call) -> Answer:
+        return llama_cpp_python(call, bos=False, written=written if call.text != PROBE.prompt else ",")
+
+    with StandIn(script) as server:
+        replies = make(server).ask([echo(), echo("A dog barked")])
+        assert replies == [NoReply(UNPROVEN)] * 2
+        assert len(server.calls) == (2 if written else 3)
+        asked = len(server.calls)
+        assert make(server).ask([echo()]) == [NoReply(UNPROVEN)]
+    assert len(server.calls) == asked
+
+
+def test_without_evidence_there_are_no_numbers(make: Make) -> None:
+    with StandIn(lambda call: llama_cpp_python(call, bos=True, written="")) as server:
+        assert make(server).ask([echo()]) == [NoReply(UNPROVEN)]
+
+
+def test_evidence_that_could_not_be_had_is_looked_for_again(make: Make) -> None:
+    def script(call: Call) -> Answer:
+        if call.text == PROBE.prompt and call.number < 7:
+            return error(500)
+        return llama_cpp_python(call, bos=True, written="" if call.text == PROMPT else ",")
+
+    with StandIn(script) as server:
+        assert make(server).ask([echo()]) == [NoReply(UNPROVEN, permanent=False)]
+        assert rows_of(make(server).ask([echo()])[0]) == expected()
+
+
+def changed(**changes: Any) -> Callable[[Call], Answer]:
+    def script(call: Call) -> Answer:
+        body = json.loads(vllm(call).body)
+        logprobs = body["choices"][0]["logprobs"]
+        logprobs |= {name: change(logprobs[name]) for name, change in changes.items()}
+        return as_json(body)
+
+    return script
+
+
+REFUSED = {
+    "no logprobs": (lambda call: as_json({"choices": [{"text": PROMPT + " end"}]}), "gives no log-probs"),
+    "only the written token": (lambda call: listed(PROMPT, [" end"], [-0.5], " end"), "do not spell the prompt"),
+    "a field that is not taken": (lambda call: error(422, "Unsupported fields: echo"), "answered 422"),
+    "more numbers than tokens": (changed(token_logprobs=lambda logps: [*logps, -1.0]), "gives no log-probs"),
+    "ids for tokens": (changed(tokens=lambda tokens: [f"token_id:{len(t)}" for t in tokens]), "do not spell"),
+    "a token too few": (changed(tokens=lambda t: t[:3] + t[4:], token_logprobs=lambda p: p[1:]), "do not spell"),
+    "tokens that grow": (changed(tokens=lambda tokens: [*tokens[:4], "\n barked", *tokens[5:]]), "do not spell"),
+    "probabilities": (changed(token_logprobs=lambda p: [None, *[math.exp(x) for x in p[1:]]]), "the log of a probab"),
+    "nothing but null": (changed(token_logprobs=lambda p: [None] * len(p)), "gives no log-probs"),
+    "texts for numbers": (changed(token_logprobs=lambda p: ["-1"] * len(p)), "gives no log-probs"),
+}
+
+
+@pytest.mark.parametrize(("script", "why"), REFUSED.values(), ids=REFUSED.keys())
+def test_numbers_that_cannot_be_placed_are_refused(script: Callable[[Call], Answer], why: str, make: Make) -> None:
+    with StandIn(script) as server:
+        (reply,) = make(server).ask([echo()])
+    assert isinstance(reply, NoReply) and reply.permanent and why in reply.why
+
+
+def test_a_number_that_is_none_is_not_zero(make: Make) -> None:
+    with StandIn(changed(token_logprobs=lambda p: [*p[:2], None, -math.inf, math.nan, -9999.0, *p[6:]])) as server:
+        rows = rows_of(make(server).ask([echo()])[0])
+    assert rows == [(token, None if 1 <= n <= 4 else logp, at) for n, (token, logp, at) in enumerate(expected(True))]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text", "places"),
+    [
+        (["a", " b"], "a b", [0, 1]),
+        ([], "", []),
+        (["A", "dog", "."], "A dog.", [0, 1, 5]),  # spaces lost: they belong to the word behind them
+        (["A", "", "dog"], "A dog", [0, 1, 1]),
+        ([" A", " dog"], "A dog", [0, 1]),  # a space that SentencePiece puts first
+        (["\n", "x", " "], "\n x  ", [0, 1, 3]),
+        (["caf", "\ufffd", "\ufffd", "!"], "café!", [0, 3, 3, 4]),
+        (["caf", "<0xC3>", "<0xA9>", "!"], "café!", [0, 3, 3, 4]),
+        (["caf", "bytes:\\xc3", "bytes:\\xa9", "!"], "café!", [0, 3, 3, 4]),
+        (["caf", "bytes:\\xc3\\xa9", "!"], "café!", [0, 3, 4]),
+        (["a", "", "", "", "b"], "a\N{GRINNING FACE}b", [0, 1, 1, 1, 2]),  # parts that are not shown
+        (["a", "", "\N{GRINNING FACE}", "b"], "a\N{GRINNING FACE}b", [0, 1, 1, 2]),  # shown with the last part
+        (["see", " ", "", "b"], "see \N{GRINNING FACE}b", None),
+        (["<0x41>", "b"], "<0x41>b", [0, 6]),  # a text that says so
+        (["a", "b"], "abc", None),
+        (["a", "b", "c"], "ab", None),
+        (["ab"], "aB", None),
+        (["token_id:5"], "a", None),
+        (["\ufffd"] * 4, "éé", [0, 0, 1, 1]),
+        (["\ufffd"] * 2, "éé", None),
+    ],
+)
+def test_tokens_as_servers_spell_them(tokens: list[str], text: str, places: list[int] | None) -> None:
+    assert align(tokens, text) == places
+
+
+TEXTS = st.text(st.sampled_from("ab .\n<éß“—中国😀👍\u0301\ufffd"), min_size=1, max_size=12)
+
+
+def parts(text: str, cuts: set[int]) -> tuple[list[bytes], list[int]]:
+    """The text's bytes in pieces, and the character at which each begins."""
+    data = text.encode()
+    edges = sorted({0, len(data)} | {cut for cut in cuts if cut < len(data)})
+    owner = [number for number, character in enumerate(text) for _ in character.encode()]
+    return [data[low:high] for low, high in pairwise(edges)], [owner[low] for low in edges[:-1]]
+
+
+def bytes_shown(piece: bytes) -> str:
+    try:
+        return piece.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(rf"\x{byte:02x}" for byte in piece)
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, st.sets(st.integers(1, 40)))
+def test_places_are_right_or_there_are_none(text: str, cuts: set[int]) -> None:
+    pieces, places = parts(text, cuts)
+    assert align([bytes_shown(piece) for piece in pieces], text) == places
+    found = align([piece.decode("utf-8", "replace") for piece in pieces], text)
+    assert found is None or found == places
+
+
+@settings(max_examples=300, deadline=None)
+@given(TEXTS, st.sets(st.integers(1, 40)))
+def test_parts_that_are_not_shown_move_no_place_by_more_than_their_character(text: str, cuts: set[int]) -> None:
+    pieces, places = parts(text, cuts)
+    found = align([piece.decode("utf-8", "ignore") for piece in pieces], text)
+    if found is not None:
+        assert all(abs(place - truth) <= 1 for place, truth in zip(found, places))
+        clean = all(piece.decode("utf-8", "ignore") in ("", piece.decode("utf-8", "replace")) for piece in pieces)
+        assert not clean or found == places
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b ", "  ", "c\n", " d", ".", "ab"]), min_size=1, max_size=8))
+def test_lost_spaces_move_a_place_by_white_space_only(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    found = align([piece.removeprefix(" ") for piece in pieces], text)
+    if found is None:
+        return
+    truth = 0
+    for place, piece in zip(found, pieces):
+        low, high = sorted((place, truth))
+        assert not text[low:high].strip()
+        truth += len(piece)
