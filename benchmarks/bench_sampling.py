@@ -1,7 +1,8 @@
 """Sampling 16 summaries of one document, against transformers' `generate(num_return_sequences=16)`.
 
-    python benchmarks/bench_sampling.py            two to three minutes on two idle cores
-    python benchmarks/bench_sampling.py --json     one JSON object on the last line
+    python benchmarks/bench_sampling.py                   two to three minutes on two idle cores
+    python benchmarks/bench_sampling.py --json            one JSON object on the last line
+    python benchmarks/bench_sampling.py --only diverse    diverse beam search against plain, of 16 beams each
 
 Model: a Llama of 30M parameters with random weights, in bfloat16 where the processor has instructions for it. Both
 sides use the same model, dtype, temperature 1 and exactly 48 new tokens a sample (the end token is barred until
@@ -120,6 +121,44 @@ def compare(
     }
 
 
+def compare_searches(name: str, policy: Any, prefixes: list[list[int]], groups: int, repeats: int) -> dict[str, Any]:
+    """Diverse beam search in `groups` groups, and plain beam search of as many beams, alternating `repeats` times."""
+    exactly: dict[str, Any] = {"num_beams": SAMPLES, "max_new_tokens": SUMMARY, "min_new_tokens": SUMMARY}
+    hows = {
+        "diverse": Decoding("diverse-beam", num_groups=groups, diversity_penalty=1.0, **exactly),
+        "plain": Decoding("beam", **exactly),
+    }
+    times: dict[str, list[float]] = {kind: [] for kind in hows}
+    generate(policy, [prefixes[0][:64]], decoding=hows["diverse"])
+    for _ in range(repeats):
+        for kind, how in hows.items():
+            times[kind].append(seconds(lambda how=how: len(generate(policy, prefixes, k=SAMPLES, decoding=how))))  # type: ignore[misc]
+    ratios = [diverse / plain for diverse, plain in zip(times["diverse"], times["plain"])]
+    return {
+        "work": name,
+        "diverse_seconds": statistics.median(times["diverse"]),
+        "plain_seconds": statistics.median(times["plain"]),
+        "ratio": statistics.median(ratios),
+        "ratio_range": [min(ratios), max(ratios)],
+    }
+
+
+def diverse_searches(llama: Any, repeats: int) -> list[dict[str, Any]]:
+    """The ratio is diverse / plain: what keeping the groups apart costs."""
+    four = [DOCUMENT - 64 * place for place in range(4)]
+    rows = [
+        compare_searches("16 beams in 16 groups, 1 document", llama, documents([DOCUMENT]), 16, repeats),
+        compare_searches("16 beams in 4 groups, 4 documents", llama, documents(four), 4, max(1, repeats // 3)),
+    ]
+    print(f"{'beam search':36} {'diverse':>8} {'plain':>9} {'ratio':>7}")
+    for row in rows:
+        print(
+            f"{row['work']:36} {row['diverse_seconds']:7.2f}s {row['plain_seconds']:8.2f}s {row['ratio']:6.2f}x  "
+            f"({row['ratio_range'][0]:.2f}-{row['ratio_range'][1]:.2f}x)"
+        )
+    return rows
+
+
 def peak_memory(side: str) -> float:
     """MiB that sampling adds to the maximal resident size, in a process of its own."""
     command = [sys.executable, __file__, "--measure-memory", side]
@@ -160,22 +199,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", choices=["samples", "diverse"], help="one of the two measurements")
     parser.add_argument("--measure-memory", choices=["precis", "sdpa", "eager"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure_memory:
         measure_memory(options.measure_memory)
         return
-    llama, bart = policy("llama"), policy("bart")
+    llama = policy("llama")
     millions = sum(parameter.numel() for parameter in llama.model.parameters()) / 1e6
     print(f"Llama {millions:.1f}M, {llama.model.dtype}, {torch.get_num_threads()} threads, {llama.model.device}")
+    found: dict[str, Any] = {}
+    if options.only != "diverse":
+        found |= sampling(llama, options.repeats)
+    if options.only != "samples":
+        found["diverse"] = diverse_searches(llama, options.repeats)
+    if options.json:
+        print(json.dumps(found))
+
+
+def sampling(llama: Any, repeats: int) -> dict[str, Any]:
+    """Samples of one document, of several, and by an encoder-decoder, with the memory that they take."""
     spread = [DOCUMENT - 32 * place for place in range(8)]
-    few = max(1, options.repeats // 3)
-    one = compare("16 samples of one document", llama, documents([DOCUMENT]), SAMPLES, options.repeats)
+    few = max(1, repeats // 3)
+    one = compare("16 samples of one document", llama, documents([DOCUMENT]), SAMPLES, repeats)
     chosen = one["generate_attention"]
     rows = [
         one,
         compare("8 documents of 288-512, 8 samples", llama, documents(spread), 8, few, chosen),
-        compare("16 samples, encoder-decoder", bart, documents([DOCUMENT]), SAMPLES, options.repeats),
+        compare("16 samples, encoder-decoder", policy("bart"), documents([DOCUMENT]), SAMPLES, repeats),
     ]
     print(f"{'work':36} {'precis':>8} {'generate':>9} {'ratio':>7}  {'tokens/s':>15}")
     for row in rows:
@@ -193,8 +244,7 @@ def main() -> None:
     if Path("/proc/self/clear_refs").exists():
         memory = {side: peak_memory(side) for side in ("precis", chosen)}
         print("peak memory added by sampling: " + ", ".join(f"{side} {mib:,.0f} MiB" for side, mib in memory.items()))
-    if options.json:
-        print(json.dumps({"rows": rows, "cache_mib": caches, "peak_memory_mib": memory}))
+    return {"rows": rows, "cache_mib": caches, "peak_memory_mib": memory}
 
 
 if __name__ == "__main__":

@@ -249,7 +249,7 @@ def test_settings_name_what_decides_the_text_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("wrong", "what"),
     [
-        ({"kind": "nucleus"}, "greedy, temperature, top-p or beam"),
+        ({"kind": "nucleus"}, "greedy, temperature, top-p, beam, diverse-beam"),
         ({"temperature": 0.0}, "ask for greedy"),
         ({"temperature": math.nan}, "temperature above 0"),
         ({"top_p": 0.0}, "probability"),

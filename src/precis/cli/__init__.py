@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from ..errors import UserError
-from . import data, models, reinforce, run, work
+from . import data, judge, models, reinforce, run, work
 from .analyse import analyse_app
 from .app import run_guarded
 
@@ -31,7 +31,7 @@ app.command("export")(data.export_command)
 app.command("stats")(data.stats_command)
 app.command("init-model")(models.init_model_command)
 app.command("sample")(work.sample_command)
-app.command("judge")(work.judge_command)
+app.command("judge")(judge.judge_command)
 models.train_app.command("ppo")(reinforce.train_ppo_command)
 models.train_app.command("rloo")(reinforce.train_rloo_command)
 app.add_typer(models.train_app, name="train")

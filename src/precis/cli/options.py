@@ -15,6 +15,7 @@ from .app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption
 
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only this data set's documents.")]
 SplitOption = Annotated[str | None, typer.Option("--split", help="Only this split.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many documents.")]
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder for report.html, with the plots, and report.json.")
 ]

@@ -1,4 +1,4 @@
-"""`precis sample`, `judge`, `evaluate`, `report`, `summarize`: candidates, judgements, numbers, summaries."""
+"""`precis sample`, `evaluate`, `report`, `summarize`: candidates, numbers, summaries."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ import typer
 
 from ..errors import UserError
 from .app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption, emit, existing, open_store, say, show_table
+from .options import DatasetOption, LimitOption, SplitOption
 
-DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only this data set's documents.")]
-SplitOption = Annotated[str | None, typer.Option("--split", help="Only this split.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many documents.")]
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A template's name, or text with {document}.")]
 CodeOption = Annotated[bool, typer.Option("--trust-remote-code", help="Run code a repository brings.")]
-JUDGES = ("rouge", "length", "copying", "random", "oracle", "comparer", "reward")
+DECODINGS = ("greedy", "temperature", "top-p", "beam", "diverse-beam")
 
 
 def sample_command(
     policy: Annotated[str, typer.Option("--policy", help="Folder or hub name of the model that writes.")],
     k: Annotated[int, typer.Option("--k", min=1, help="Candidates a document.")] = 1,
-    decoding: Annotated[str, typer.Option("--decoding", help="greedy, temperature, top-p or beam.")] = "temperature",
+    decoding: Annotated[str, typer.Option("--decoding", help=", ".join(DECODINGS))] = "temperature",
     temperature: Annotated[float, typer.Option("--temperature")] = 0.7,
     top_p: Annotated[float, typer.Option("--top-p")] = 1.0,
-    beams: Annotated[int, typer.Option("--beams", help="Width of beam search.")] = 4,
+    beams: Annotated[int, typer.Option("--beams", help="Width of beam search, all groups together.")] = 4,
+    num_groups: Annotated[
+        int | None, typer.Option("--num-groups", help="Of diverse-beam: groups of beams; by default a beam each.")
+    ] = None,
+    diversity_penalty: Annotated[
+        float, typer.Option("--diversity-penalty", help="Of diverse-beam: nats a token loses per earlier group.")
+    ] = 1.0,
     length_penalty: Annotated[float, typer.Option("--length-penalty", help="Of beam search.")] = 1.0,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens")] = 64,
     min_new_tokens: Annotated[int, typer.Option("--min-new-tokens")] = 0,
@@ -47,13 +51,16 @@ def sample_command(
     from ..sampling.decoding import Decoding
     from ..sampling.run import sample
 
-    if decoding not in ("greedy", "temperature", "top-p", "beam"):
-        raise UserError(f"there is no decoding {decoding!r}; there are greedy, temperature, top-p and beam")
+    if decoding not in DECODINGS:
+        raise UserError(f"there is no decoding {decoding!r}; there are {', '.join(DECODINGS)}")
+    searches = decoding in ("beam", "diverse-beam")
     how = Decoding(
         decoding,  # type: ignore[arg-type]
         temperature=temperature,
         top_p=top_p if decoding == "top-p" else 1.0,
-        num_beams=beams if decoding == "beam" else 1,
+        num_beams=beams if searches else 1,
+        num_groups=(beams if num_groups is None else num_groups) if decoding == "diverse-beam" else 1,
+        diversity_penalty=diversity_penalty,
         length_penalty=length_penalty,
         max_new_tokens=max_new_tokens,
         min_new_tokens=min_new_tokens,
@@ -76,65 +83,6 @@ def sample_command(
 
 
 _SAMPLED = ("documents", "known", "written", "empty", "unfinished", "cut_documents", "tokens", "seconds", "engine")
-
-
-def judge_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(JUDGES))],
-    reward_model: Annotated[Path | None, typer.Option("--reward-model", help="For reward: the model's folder.")] = None,
-    pairs_per_group: Annotated[int, typer.Option("--pairs", min=1, help="For comparer: pairs a document.")] = 6,
-    references: Annotated[
-        bool, typer.Option("--references", help="Judge the reference summaries too: people compare them with samples.")
-    ] = False,
-    dataset: DatasetOption = None,
-    split: SplitOption = None,
-    limit: LimitOption = None,
-    store: StoreOption = DEFAULT_STORE,
-    seed: SeedOption = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Have a judge judge the store's candidates. What it judged before is not judged again."""
-    from ..judges.run import run_judge
-
-    if references and name == "rouge":
-        raise UserError(
-            "ROUGE measures likeness to the reference summaries, so it cannot judge them: omit --references"
-        )
-    judge = _judge(name, reward_model, pairs_per_group, seed)
-    with open_store(store, create=False) as opened:
-        found = opened.groups(dataset, split, limit, references_compete=references)
-        groups = [group for group in found if group.candidates]
-        if not groups:
-            raise UserError(f"the store {store} holds no candidates of such documents; sample or import some first")
-        done = run_judge(opened, judge, groups)
-    say(str(done))
-    emit({"judge": judge.info.id, **vars(done)}, as_json)
-
-
-def _judge(name: str, reward_model: Path | None, pairs: int, seed: int) -> Any:
-    if name == "reward":
-        from ..recipes.steps import load_reward_judge
-
-        if reward_model is None:
-            raise UserError("the reward judge needs its model: --reward-model FOLDER")
-        return load_reward_judge(existing(reward_model, "reward model"))
-    from ..judges.comparer import ComparerJudge
-    from ..judges.copying import CopyingJudge
-    from ..judges.length import LengthJudge
-    from ..judges.oracle import OracleJudge
-    from ..judges.random import RandomJudge
-    from ..judges.rouge import RougeJudge
-
-    makers: dict[str, Any] = {
-        "rouge": RougeJudge,
-        "length": LengthJudge,
-        "copying": CopyingJudge,
-        "random": lambda: RandomJudge(seed),
-        "oracle": OracleJudge,
-        "comparer": lambda: ComparerJudge(pairs_per_group=pairs, seed=seed),
-    }
-    if name not in makers:
-        raise UserError(f"there is no judge {name!r}; there are {', '.join(JUDGES)}")
-    return makers[name]()
 
 
 def evaluate_command(

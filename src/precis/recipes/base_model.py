@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the model; training is kept in OUT.training"
     )
-    parser.add_argument("--documents", type=int, default=16_000, help="generated documents; each is seen once")
+    parser.add_argument("--documents", type=int, default=12_000, help="generated documents; each is seen once")
     parser.add_argument("--summaries", type=int, default=4, help="reference summaries of each")
     parser.add_argument("--seed", type=int, default=7_000_000, help="of the documents; recipes use small seeds")
     given = parser.parse_args()

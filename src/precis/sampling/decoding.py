@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ from ..errors import BadInput, UserError
 NUCLEUS_WIDTHS = (64, 1024)
 # Tokens are drawn in two stages, a block of at most so many and one of the block.
 LARGEST_BLOCK = 512
+Kind = Literal["greedy", "temperature", "top-p", "beam", "diverse-beam"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Decoding:
     2020); `beam` returns the best of `num_beams` by sum of log-probabilities / length ** `length_penalty`, where
     the end token counts towards the length. Beam search ends for a document when no running beam can beat the
     worst of `num_beams` finished ones at its present length, or, with `early_stopping`, as soon as there are
-    `num_beams` finished ones: the semantics of transformers' `generate`.
+    `num_beams` finished ones: the semantics of transformers' `generate`. `diverse-beam` (Vijayakumar et al. 2016)
+    splits the beams evenly into `num_groups`, each a beam search of its own, and keeps the groups apart: see
+    `beam.py`. SimCLS and BRIO write their candidates with 16 beams in 16 groups and a penalty of 1.
 
     The end token is barred from the first `min_new_tokens` tokens. With `no_repeat_ngram_size` n > 0, no n-gram
     occurs twice in a candidate; what stands in the prompt does not count, for a summary may quote its document.
@@ -47,18 +51,22 @@ class Decoding:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "use_attribute_docstrings": True}
 
-    kind: Literal["greedy", "temperature", "top-p", "beam"] = "temperature"
+    kind: Kind = "temperature"
     """How the next token is chosen."""
     temperature: float = 1.0
     """Logits are divided by it."""
     top_p: float = 1.0
     """With `top-p`: the probability that the likeliest tokens must reach together."""
     num_beams: int = 1
-    """With `beam`: the width."""
+    """With `beam`: the width. With `diverse-beam`: that of all groups together."""
+    num_groups: int = 1
+    """With `diverse-beam`: how many groups share the beams."""
+    diversity_penalty: float = 1.0
+    """With `diverse-beam`: what a token loses, in nats, each time that an earlier group chose it at the same step."""
     length_penalty: float = 1.0
-    """With `beam`: the exponent of the length that a sum of log-probs is divided by."""
+    """With beam search: the exponent of the length that a sum of log-probs is divided by."""
     early_stopping: bool = False
-    """With `beam`: stop as soon as there are `num_beams` finished ones."""
+    """With beam search: stop as soon as there are `num_beams` finished ones, or in each group its share of them."""
     max_new_tokens: int = 128
     """Longest candidate in tokens, the end token included."""
     min_new_tokens: int = 0
@@ -67,8 +75,8 @@ class Decoding:
     """No n-gram of this size occurs twice in a candidate; 0 allows all."""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("greedy", "temperature", "top-p", "beam"):
-            raise BadInput(f"expected greedy, temperature, top-p or beam, found {self.kind!r}", field="decoding")
+        if self.kind not in KINDS:
+            raise BadInput(f"expected one of {', '.join(KINDS)}, found {self.kind!r}", field="decoding")
         if not 0 < self.temperature < float("inf"):
             raise BadInput(
                 f"expected a temperature above 0, found {self.temperature}; for 0, ask for greedy", field="temperature"
@@ -77,8 +85,12 @@ class Decoding:
             raise BadInput(f"expected a probability above 0 and at most 1, found {self.top_p}", field="top_p")
         if not math.isfinite(self.length_penalty):
             raise BadInput(f"expected a finite number, found {self.length_penalty}", field="length_penalty")
-        least_of = {"num_beams": 1, "max_new_tokens": 1, "min_new_tokens": 0, "no_repeat_ngram_size": 0}
-        for name, least in least_of.items():
+        if not 0 <= self.diversity_penalty < float("inf"):
+            raise BadInput(
+                f"expected a finite number of at least 0, found {self.diversity_penalty}", field="diversity_penalty"
+            )
+        least_of = {"num_beams": 1, "num_groups": 1, "max_new_tokens": 1, "min_new_tokens": 0}
+        for name, least in {**least_of, "no_repeat_ngram_size": 0}.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise BadInput(f"expected a whole number of at least {least}, found {value!r}", field=name)
@@ -87,10 +99,24 @@ class Decoding:
                 f"expected at most max_new_tokens ({self.max_new_tokens}), found {self.min_new_tokens}",
                 field="min_new_tokens",
             )
+        if self.num_beams % self.groups:
+            raise BadInput(
+                f"expected a number that divides num_beams ({self.num_beams}), found {self.num_groups}",
+                field="num_groups",
+            )
 
     @property
     def is_random(self) -> bool:
         return self.kind in ("temperature", "top-p")
+
+    @property
+    def is_search(self) -> bool:
+        """Whether `num_beams` rows are written for a document, however many candidates are wanted of it."""
+        return self.kind in ("beam", "diverse-beam")
+
+    @property
+    def groups(self) -> int:
+        return self.num_groups if self.kind == "diverse-beam" else 1
 
     def settings(self) -> dict[str, Any]:
         """What decides the text, as plain JSON: for a maker's settings. Settings that are off are left out, so that
@@ -100,8 +126,10 @@ class Decoding:
             relevant.append("temperature")
         if self.kind == "top-p":
             relevant.append("top_p")
-        if self.kind == "beam":
+        if self.is_search:
             relevant += ["num_beams", "length_penalty"] + ["early_stopping"] * self.early_stopping
+        if self.kind == "diverse-beam":
+            relevant += ["num_groups", "diversity_penalty"]
         relevant += [name for name in ("min_new_tokens", "no_repeat_ngram_size") if getattr(self, name)]
         values = dataclasses.asdict(self)
         return {name: values[name] for name in relevant}

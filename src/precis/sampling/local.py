@@ -109,7 +109,8 @@ def generate(
     """`k` samples of each prefix (for encoder-decoder models: of each encoder input), in the order given.
 
     Sample i of a prefix depends on (`seed`, its entry of `keys`, i) and not on what else is asked for; without
-    `keys` a prefix's place in the call is its key. Beam search returns the `k` best of its `num_beams`, best first.
+    `keys` a prefix's place in the call is its key. Beam search returns the `k` best of its `num_beams`, best first;
+    diverse beam search the best of every group in the groups' order, then the second best of every group, and so on.
     `max_rows` bounds how many rows are decoded together. Raises `UserError` for a prefix that is empty or leaves
     the model no position to write at.
     """
@@ -143,14 +144,14 @@ def generate_batches(
     """
     if decoding.kind == "greedy" and k > 1:
         raise UserError("greedy decoding writes one and the same candidate each time; ask for 1, or sample")
-    if decoding.kind == "beam" and k > decoding.num_beams:
+    if decoding.is_search and k > decoding.num_beams:
         raise UserError(f"a search with {decoding.num_beams} beams gives at most {decoding.num_beams} candidates")
     jobs = [
         _Job(place, list(prefix), key, tuple(wanted), _limit(engine, len(prefix), decoding))
         for place, (prefix, wanted, key) in enumerate(zip(prefixes, indices, keys, strict=True))
     ]
     jobs.sort(key=lambda job: (-len(job.prefix), job.place))
-    for batch in _batches(engine, jobs, decoding.num_beams if decoding.kind == "beam" else k, max_rows):
+    for batch in _batches(engine, jobs, decoding.num_beams if decoding.is_search else k, max_rows):
         wanted_jobs = [job for job in batch if job.indices]
         if wanted_jobs:
             with _inference(engine.model):
@@ -160,7 +161,7 @@ def generate_batches(
 
 def _write(engine: Engine, jobs: list[_Job], decoding: Decoding, seed: int) -> list[list[Sample]]:
     """One batch of documents."""
-    rows = [decoding.num_beams if decoding.kind == "beam" else len(job.indices) for job in jobs]
+    rows = [decoding.num_beams if decoding.is_search else len(job.indices) for job in jobs]
     steps = max(job.limit for job in jobs)
     draws: list[np.ndarray[Any, np.dtype[np.float64]] | None] = [
         np.stack([uniforms(seed, job.key, index, steps) for index in job.indices]) if decoding.is_random else None
@@ -176,14 +177,20 @@ def _write(engine: Engine, jobs: list[_Job], decoding: Decoding, seed: int) -> l
         documents = [place for place, count in enumerate(rows) for _ in range(count)]
         session = Session(engine.model, [job.prefix for job in jobs], documents, steps, **ids)
         with decoding_attention(engine.model, session.sharing):
-            if decoding.kind == "beam":
+            if decoding.is_search:
                 found = beam_search(session, decoding, engine.stop_ids, [job.limit for job in jobs])
             else:
                 draw_NT = np.concatenate([draw for draw in draws if draw is not None]) if decoding.is_random else None
                 limits = [jobs[document].limit for document in documents]
                 flat = iter(write_rows(session, decoding, draw_NT, engine.stop_ids, limits))
                 found = [[next(flat) for _ in range(count)] for count in rows]
-    if decoding.kind == "beam":
+    if decoding.is_search:
+        least = min(len(best) - max(job.indices) for job, best in zip(jobs, found))
+        if least < 1:
+            raise UserError(
+                "beam search found fewer texts than candidates were asked for: min_new_tokens and "
+                "no_repeat_ngram_size bar nearly every token"
+            )
         return [[best[index] for index in job.indices] for job, best in zip(jobs, found)]
     return found
 

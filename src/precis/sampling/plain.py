@@ -1,7 +1,7 @@
 """The fallback for models that cannot share a prefix: `model.generate` with the same choices, one document at a time.
 
 The cache is expanded to one copy per row, as generation usually does. One document at a time needs no padding,
-which recurrent models could not skip.
+which recurrent models could not skip. `generate` knows no diverse beam search, which is therefore our own here too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from .beam import beam_search
 from .decoding import Decoding, Sample, choose, constrain, cut_at_stop
+from .unshared import Unshared
 
 
 class _Constrain(LogitsProcessor):
@@ -59,6 +61,8 @@ def generate_plainly(
     start_id: int | None,
 ) -> list[Sample]:
     """`rows` continuations of one document (`num_beams` for beam search), as the shared engine would write them."""
+    if decoding.kind == "diverse-beam":
+        return beam_search(Unshared(model, prefix, rows, start_id), decoding, stop_ids, [limit])[0]
     device = next(model.parameters()).device
     stop = torch.tensor(sorted(stop_ids), device=device)
     prompt = len(prefix) if start_id is None else 1

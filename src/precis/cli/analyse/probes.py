@@ -9,7 +9,7 @@ import typer
 
 from ...errors import UserError
 from ..app import existing, open_store
-from ..options import Ending, Where, flat
+from ..options import Ending, LimitOption, Where, flat
 from .finish import finish
 from .reading import show_block
 
@@ -31,7 +31,7 @@ def probes_command(
     judges: Annotated[
         list[str] | None, typer.Option("--judge", help=f"Probe this too: {', '.join(JUDGES)}; may repeat.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many documents.")] = None,
+    limit: LimitOption = None,
     sandbox: Annotated[
         int | None, typer.Option("--sandbox", min=1, help="Make so many sandbox documents and read no store.")
     ] = None,
