@@ -100,7 +100,7 @@ def test_how_a_batch_is_split_changes_nothing() -> None:
         for group, own in zip(groups, ranks):
             made = scored(group)
             apart.append(objective(made, targets(made, [own]))[0])
-        assert float(together.total) == pytest.approx(sum(float(part.total) for part in apart))
+        assert float(together.total.detach()) == pytest.approx(sum(float(part.total.detach()) for part in apart))
         assert together.units == sum(part.units for part in apart)
 
 
@@ -110,7 +110,7 @@ def test_references_are_imitated_and_not_ranked() -> None:
     what = targets(made, [(0, 1, None)], [(2,)])
     assert loss(nll(), made, what) == pytest.approx(4.0 / 2)
     (ranking,) = margin_ranking()(made, what)
-    assert ranking.units == 1 and float(ranking.total) == pytest.approx(0.01 * math.log(2) + 0.4)
+    assert ranking.units == 1 and float(ranking.total.detach()) == pytest.approx(0.01 * math.log(2) + 0.4)
     assert float(ranking.metrics["score"][0]) == pytest.approx(-0.6) and ranking.metrics["score"][1] == 2
     # The reference scores −2: 0.1 + 1.5 and 0.1 + 1.9 short of what the margin asks for.
     assert loss(gold_ranking(margin=0.1), made, what) == pytest.approx((1.6 + 2.0) / 2)
