@@ -195,7 +195,6 @@ def test_every_field_comes_back_from_the_disk(folder: Path) -> None:
     assert cache.get("e_aa13") is None and cache.damaged == 0
 
 
-@pytest.mark.skipif(os.name != "posix", reason="no /dev/full here")
 def test_a_folder_that_cannot_be_written_stops_the_run(tmp_path: Path, make: Make) -> None:
     (tmp_path / "file").write_text("in the way")
     with StandIn() as server, pytest.raises(UserError, match=r"cannot write the endpoint cache .*file"):
