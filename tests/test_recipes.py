@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,20 @@ def test_two_processes_cannot_work_in_one_folder(tmp_path: Path) -> None:
         open_workspace(tmp_path / "work", small),
     ):
         pass
+
+
+def test_naming_one_setting_of_a_part_leaves_the_papers_values_of_the_others() -> None:
+    kind, own = human_feedback.HumanFeedback, human_feedback.HumanFeedback()
+    overrides = [
+        "supervised.training.epochs=3",
+        "reinforcement.training.seed=5",
+        "candidates.decoding.max_new_tokens=30",
+    ]
+    loaded = load_settings(kind, "human-feedback", overrides=overrides)
+    assert loaded.supervised.training == replace(own.supervised.training, epochs=3)
+    assert loaded.reinforcement.training == replace(own.reinforcement.training, seed=5)
+    assert loaded.candidates.decoding == replace(own.candidates.decoding, max_new_tokens=30)
+    assert load_settings(kind, "human-feedback") == own
 
 
 @pytest.mark.parametrize("name", presets("human-feedback"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +39,7 @@ def load_settings(
     kind: type[S], recipe: str, *, preset: str | None = None, config: Path | None = None, overrides: Sequence[str] = ()
 ) -> S:
     """The settings of one run. Raises `UserError` naming the key that is unknown or has a wrong value."""
-    values: dict[str, Any] = {}
+    values = _chosen(kind())
     if preset is not None:
         path = PRESETS / recipe / f"{preset}.toml"
         if not path.is_file():
@@ -49,6 +50,27 @@ def load_settings(
     for override in overrides:
         values = _merge(values, _parse_override(override))
     return _validated(TypeAdapter(kind), values)
+
+
+def _chosen(defaults: Any) -> dict[str, Any]:
+    """What a recipe's defaults say beyond the defaults of their own types: who sets one value of a part keeps these.
+
+    Without it, `--set supervised.training.epochs=2` would make a new part, with none of the paper's values.
+    """
+    values: dict[str, Any] = {}
+    for name, own in _defaults_of(type(defaults)).items():
+        value = getattr(defaults, name)
+        if isinstance(value, Settings) or is_dataclass(value):
+            values[name] = _chosen(value)
+        elif value != own:
+            values[name] = value
+    return values
+
+
+def _defaults_of(kind: Any) -> dict[str, Any]:
+    if is_dataclass(kind):
+        return {field.name: field.default for field in fields(kind)}
+    return {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
 
 
 def parse_settings(kind: TypeAdapter[T], overrides: Sequence[str]) -> T:
