@@ -85,7 +85,7 @@ def add_bertscore(
     over: Literal["mean", "max"],
 ) -> None:
     """Put BERTScore's F1 into each row, None where there is no reference or no word piece."""
-    from .bertscore import bertscore  # needs torch and transformers
+    from ..judges.bertscore import bertscore  # needs torch and transformers
 
     scored = [row for row in rows if row["references"]]
     found = bertscore(

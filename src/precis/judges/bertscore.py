@@ -1,4 +1,4 @@
-"""BERTScore (Zhang et al. 2020) with any local encoder.
+"""BERTScore (Zhang et al. 2020) with any local encoder: a metric, and a judge.
 
 Each word piece of the candidate is matched with the most similar piece of the reference, and back; similarities
 are cosines of contextual embeddings at one layer. Special tokens take no part. The numbers depend on the encoder
@@ -7,9 +7,11 @@ and the layer, so compare only within one table; no baseline rescaling is done.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from math import log
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +23,49 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from ..errors import UserError
+from ..models.files import fingerprint_of
+from ..records import Candidate, Failure, Group, JudgeInfo, Judgement
+from .protocol import score_candidates
 
 Floats = NDArray[np.float64]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BertScoreJudge:
+    """The F1 of BERTScore against the reference summaries, the mean over them; from −1 to 1, mostly above 0.
+
+    It has seen neither the words that ROUGE counts nor a reward model's training, so it can grade what these trained.
+    A source without a reference summary is a `Failure`.
+    """
+
+    encoder: Path
+    layer: int | None = None
+
+    @cached_property
+    def info(self) -> JudgeInfo:
+        if not self.encoder.is_dir():
+            raise UserError(f"there is no folder {self.encoder} with an encoder for BERTScore")
+        return JudgeInfo("bertscore", {"encoder": fingerprint_of(self.encoder), "layer": self.layer})
+
+    def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
+        return [self._judge(group) for group in groups]
+
+    def _judge(self, group: Group) -> list[Judgement]:
+        if group.references:
+            return score_candidates(self.info, "bertscore", [group], self._score)[0]
+        why = "the source has no reference summary"
+        return [Failure(self.info, group.source.id, (candidate.id,), why) for candidate in group.candidates]
+
+    def _score(self, group: Group, candidates: Sequence[Candidate]) -> list[float | None]:
+        references = [reference.text for reference in group.references]
+        found = bertscore(
+            [candidate.text for candidate in candidates], [references] * len(candidates), self.encoder, layer=self.layer
+        )
+        if found.cut:
+            _log.warning("%d texts were cut at the encoder's last position", found.cut)
+        return [None if np.isnan(value) else float(value) for value in found.f1_N]
 
 
 @dataclass(frozen=True)
@@ -97,6 +140,7 @@ def greedy_match(
     return precision, recall, 2 * precision * recall / total if total else 0.0
 
 
+@lru_cache(maxsize=1)
 def _load(folder: Path | str, device: str) -> tuple[Any, Any]:
     if not Path(folder).is_dir():
         raise UserError(f"there is no folder {folder} with an encoder for BERTScore")

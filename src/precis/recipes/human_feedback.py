@@ -25,6 +25,7 @@ from pydantic import Field
 
 from ..evaluation.baselines import rule_candidates
 from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
+from ..judges.bertscore import BertScoreJudge
 from ..judges.copying import CopyingJudge
 from ..judges.length import LengthJudge
 from ..judges.protocol import Judge
@@ -53,7 +54,7 @@ class EvaluationSettings(Settings):
     examples: int = 8
     """Documents that the report shows side by side."""
     encoder: str | None = None
-    """Folder of an encoder for BERTScore; None leaves it out."""
+    """Folder of an encoder for BERTScore, which then also judges: it trains nothing. None leaves it out."""
 
 
 class HumanFeedback(Settings):
@@ -150,6 +151,8 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
 
     with work.step("evaluation", "every system, by every judge (§4, app. F)"):
         judges: list[Judge] = [gold, reward, LengthJudge(), CopyingJudge()]
+        if settings.evaluation.encoder is not None:
+            judges.append(BertScoreJudge(Path(settings.evaluation.encoder)))
         everything = steps.together(pool, *greedy.values(), lead, longest)
         for judge in judges:
             everything = steps.judge(work, judge, everything)

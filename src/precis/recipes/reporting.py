@@ -74,7 +74,11 @@ def best_of_n_report(
         Section(
             "Systems",
             (
-                quality_table(evaluation, asides=(about.ceiling,), note="The last row is a ceiling."),
+                quality_table(
+                    evaluation,
+                    asides=(about.ceiling,),
+                    note=f"The last row is what {about.gold.name} picks: a ceiling by its own measure alone.",
+                ),
                 differences_table(evaluation.differences, ("rouge1", "rouge2", "rougeL")),
                 *win_rate_blocks(evaluation.win_rates),
             ),

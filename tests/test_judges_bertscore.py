@@ -14,7 +14,8 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from precis.errors import UserError
-from precis.evaluation.bertscore import bertscore, greedy_match
+from precis.judges.bertscore import BertScoreJudge, bertscore, greedy_match
+from precis.records import Candidate, Document, Failure, Group, Maker, Score
 
 WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "a", "cat", "dog", "sat", "ran", "on", "the", "mat"]
 
@@ -114,3 +115,19 @@ def test_mistakes_are_said(encoder: Path, tmp_path: Path) -> None:
         bertscore(["a"], [["a"]], tmp_path)
     with pytest.raises(ValueError, match="candidate 0 has no reference"):
         bertscore(["a"], [[]], encoder)
+
+
+def test_as_a_judge_it_scores_what_has_a_reference(encoder: Path, tmp_path: Path) -> None:
+    document, writer = Document("a cat sat on the mat"), Maker("policy", "p")
+    texts = ("a cat", "the dog ran", " ")
+    candidates = tuple(Candidate(document.id, text, writer, index) for index, text in enumerate(texts))
+    reference = Candidate(document.id, "the cat sat", Maker("reference", "r"))
+    judge = BertScoreJudge(encoder)
+    with_one, without = judge.judge([Group(document, candidates, references=(reference,)), Group(document, candidates)])
+    expected = bertscore(list(texts[:2]), [["the cat sat"]] * 2, encoder).f1_N
+    scores = {j.candidate_ids[0]: j.value for j in with_one if isinstance(j, Score)}
+    assert [scores[candidate.id] for candidate in candidates[:2]] == pytest.approx(expected)
+    assert [j.candidate_ids for j in with_one if isinstance(j, Failure)] == [(candidates[2].id,)]
+    assert [type(j) for j in without] == [Failure] * 3
+    with pytest.raises(UserError, match="no folder"):
+        _ = BertScoreJudge(tmp_path / "none").info
