@@ -10,7 +10,8 @@ computed. `repeated` is one row per candidate in one batch, with causal attentio
 repeats the encoder's states for every candidate, as BRIO's and SumLLM's code do. A step is forward and backward
 without the optimizer. Runs alternate; times are the best of their runs, since what disturbs a run only makes it
 longer, and ratios are of those; `--json` has the medians too. `limit` is what the tokens alone would allow:
-N(P+R)/(P+NR). Peak memory is the maximal resident size of a process of its own, less that before the call.
+N(P+R)/(P+NR). The GPTScore line is the whole judge, from texts to scores, tokenizing included. Peak memory is the
+maximal resident size of a process of its own, less that before the call.
 """
 
 from __future__ import annotations
@@ -24,16 +25,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor
-from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from memory import added_mib
+from precis.judges.gptscore import GPTScoreJudge
+from precis.judges.policy_likelihood import PolicyLikelihood
 from precis.logprobs import sequence_logprobs
 from precis.logprobs.lm_head import decode, encode, lm_head_of, token_scores
+from precis.models import Policy
+from precis.records import Candidate, Document, Group, Maker
 from precis.render import TokenGroup
 from precis.training.precision import computes_bf16
 
@@ -79,6 +92,35 @@ def supervised_batch() -> list[TokenGroup]:
     return make_groups([(draw.randint(80, 400), [draw.randint(20, 60)]) for _ in range(32)])
 
 
+def one_document_of_words() -> list[Group]:
+    """A document and its candidates as texts, in which every word is a token."""
+    draw = random.Random(1)
+
+    def words(count: int) -> str:
+        return " ".join(f"w{draw.randrange(3, VOCABULARY)}" for _ in range(count))
+
+    document = Document(words(DOCUMENT))
+    maker = Maker("policy", "benchmark")
+    return [Group(document, tuple(Candidate(document.id, words(SUMMARY), maker, k) for k in range(CANDIDATES)))]
+
+
+@cache
+def tokenizer_of_words() -> Any:
+    vocabulary = {"<pad>": 0, "<unk>": 1, "<eos>": 2} | {f"w{number}": number for number in range(3, VOCABULARY)}
+    backend: Any = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    fast: Any = PreTrainedTokenizerFast
+    return fast(tokenizer_object=backend, pad_token="<pad>", unk_token="<unk>", eos_token="<eos>")
+
+
+def gptscore(model: Any, groups: Sequence[Group], way: str) -> PolicyLikelihood:
+    """Scores the groups; what did it knows how many tokens it took."""
+    policy = Policy(model, tokenizer_of_words(), "benchmark")
+    likelihood = PolicyLikelihood(policy, implementation=way)  # type: ignore[arg-type]
+    GPTScoreJudge(likelihood).judge(groups)
+    return likelihood
+
+
 def logps(model: Any, groups: list[TokenGroup], way: str) -> Tensor:
     if way == "brio":
         return _brio(model, groups)
@@ -99,8 +141,10 @@ def _brio(model: Any, groups: list[TokenGroup]) -> Tensor:
     return token_scores(head, hidden.flatten(0, 1), targets.flatten(), vocabulary=VOCABULARY).logps_N
 
 
-def once(model: Any, groups: list[TokenGroup], way: str, *, train: bool) -> None:
-    if train:
+def once(model: Any, groups: Any, way: str, *, train: bool) -> None:
+    if isinstance(groups[0], Group):
+        gptscore(model, groups, way)
+    elif train:
         logps(model, groups, way).sum().backward()  # type: ignore[no-untyped-call]
         model.zero_grad()
     else:
@@ -109,8 +153,9 @@ def once(model: Any, groups: list[TokenGroup], way: str, *, train: bool) -> None
 
 
 # name → (model, groups, forward and backward?, the ways to compare with `packed`)
-CASES: dict[str, tuple[str, Callable[[], list[TokenGroup]], bool, tuple[str, ...]]] = {
+CASES: dict[str, tuple[str, Callable[[], Any], bool, tuple[str, ...]]] = {
     "score 16 candidates": ("llama", one_document, False, ("repeated", "cached")),
+    "gptscore, 16 candidates": ("llama", one_document_of_words, False, ("repeated", "cached")),
     "step on 16 candidates": ("llama", one_document, True, ("repeated",)),
     "step on 4 candidates": ("llama", lambda: one_document(4), True, ("repeated",)),
     "step on a pair": ("llama", lambda: one_document(2), True, ("repeated",)),
@@ -133,12 +178,13 @@ def compare(name: str, repeats: int, clock: Callable[[], float]) -> dict[str, An
             once(model, groups, way, train=train)
             seconds[way].append(clock() - start)
     with torch.no_grad():
-        scored = sequence_logprobs(model, groups, pad_id=0)
+        words = isinstance(groups[0], Group)
+        counts = gptscore(model, groups, "packed") if words else sequence_logprobs(model, groups, pad_id=0)
     memory = {way: peak_memory(name, way) for way in ways}
     return {
         "work": name,
-        "tokens": {"packed": scored.tokens_forwarded, "repeated": scored.tokens_repeated},
-        "limit": scored.tokens_repeated / scored.tokens_forwarded,
+        "tokens": {"packed": counts.tokens_forwarded, "repeated": counts.tokens_repeated},
+        "limit": counts.tokens_repeated / counts.tokens_forwarded,
         "seconds": {way: min(times) for way, times in seconds.items()},
         "median_seconds": {way: statistics.median(times) for way, times in seconds.items()},
         "ratio": {way: min(seconds[way]) / min(seconds["packed"]) for way in others},

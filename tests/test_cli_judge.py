@@ -1,4 +1,4 @@
-"""`precis judge gptrank` and `pairwise`: a large model behind a URL, asked once for everything."""
+"""`precis judge gptrank`, `pairwise` and `gptscore`: a large model behind a URL, asked once for everything."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from endpoint_stand_in import Answer, Call, StandIn, chat
-from precis.records import Candidate, Comparison, Document, Maker, Ranking
+from precis.models import init_model
+from precis.records import Candidate, Comparison, Document, Maker, Ranking, Score
 from precis.store import Store
 from test_cli import last_json, run
+from test_endpoint_echo import logp, tokens_of, vllm
 
 DOCUMENTS = [Document(f"Ann: The cat number {n} sat on the mat.\nBob: It did.") for n in range(3)]
 USAGE = 700, 300  # tokens read and written
@@ -72,9 +74,59 @@ def test_pairwise_compares_in_both_orders_or_in_one(store: Path) -> None:
         assert len(texts[chosen]) > len(texts[other])
 
 
+def test_gptscore_by_a_server_that_lists_log_probs(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with StandIn(vllm) as server:
+        assert judge(store, server, "gptscore", "--length-penalty", "0") == 0
+        said = last_json(capsys.readouterr().out)
+        assert len(server.calls) == 9
+    assert (said["name"], said["judgements"], said["failures"]) == ("gptscore", 9, 3)
+    with Store(store) as opened:
+        scores = [j for j in opened.judgements() if isinstance(j, Score)]
+        texts = {candidate.id: candidate.text for candidate in opened.candidates()}
+    assert {j.judge.id for j in scores} == {said["judge"]}
+    for one in scores:
+        (document,) = (" ".join(d.text.split()) for d in DOCUMENTS if d.id == one.source_id)
+        text = texts[one.candidate]
+        (prompt,) = (sent for sent in server.texts() if document in sent and sent.endswith(f": {text}"))
+        tokens = list(enumerate(tokens_of(prompt)))
+        assert one.value == sum(logp(token, place) for place, token in tokens[-len(text.split()) :])
+
+
+def test_gptscore_by_a_model_in_a_folder(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = init_model(tmp_path / "model", [d.text for d in DOCUMENTS], size="tiny", vocab_size=300)
+    (tmp_path / "shots.jsonl").write_text('{"document": "Ann: Hi.", "summary": "A greeting."}\n')
+    (tmp_path / "back.txt").write_text("TL;DR: {summary}\n\n{document}\n")
+    own = ("--template", "{document}\n\nTL;DR: {summary}", "--template", str(tmp_path / "back.txt"))
+    more = ("--direction", "both", "--keep-lines", "--demonstrations", str(tmp_path / "shots.jsonl"), "--json")
+    for arguments in (("--aspect", "fluency", "--json"), (*own, *more)):
+        assert run("judge", "gptscore", "--model", model, *arguments, "--store", store) == 0
+        said = last_json(capsys.readouterr().out)
+        assert (said["name"], said["judgements"], said["failures"]) == ("gptscore", 9, 3)
+        assert "spent" not in said
+    with Store(store) as opened:
+        by = {j.judge.id: j.judge.settings for j in opened.judgements() if isinstance(j, Score)}
+    assert len(by) == 2
+    last = by[said["judge"]]  # type: ignore[index]
+    assert last["direction"] == "document-to-summary and summary-to-document"
+    assert (last["one_line"], last["demonstrations"]) == (False, 1)
+
+
+def test_json_names_the_judge_by_its_id(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("judge", "length", "--store", store, "--json") == 0
+    said = last_json(capsys.readouterr().out)
+    with Store(store) as opened:
+        assert {said["judge"]} == {j.judge.id for j in opened.judgements()}
+    assert said["name"] == "length"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (("gptscore",), "needs its model: --model FOLDER"),
+        (("gptscore", "--url", "http://localhost:1/v1"), "what it is called"),
+        (("gptscore", "--model", "m", "--aspect", "beauty"), "there are coherence, fluency"),
+        (("gptscore", "--model", "m", "--direction", "up"), "no direction 'up'"),
+        (("gptscore", "--model", "m", "--template", "none.txt"), "cannot read the template none.txt"),
         (("gptrank", "--model", "m"), "say where it is with --url"),
         (("gptrank", "--url", "nonsense", "--model", "m"), "expected an address such as"),
         (("pairwise", "--url", "http://localhost:1/v1", "--model", "m", "--endpoint", "speed=9"), "speed"),

@@ -13,7 +13,7 @@ from .app import JsonOption, SeedOption, emit, existing, open_store, say
 from .options import LimitOption, Where, flat
 
 PROMPTED = ("gptrank", "pairwise")
-JUDGES = ("rouge", "length", "copying", "random", "oracle", "comparer", "reward", *PROMPTED)
+JUDGES = ("rouge", "bertscore", "length", "copying", "random", "oracle", "comparer", "reward", "gptscore", *PROMPTED)
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,15 @@ class Prompted:
     """How a large model is asked."""
 
     url: Annotated[
-        str | None, typer.Option("--url", help="For gptrank and pairwise: an OpenAI-compatible address, as …/v1.")
+        str | None,
+        typer.Option("--url", help="For gptrank, pairwise and gptscore: an OpenAI-compatible address, as …/v1."),
     ] = None
-    model: Annotated[str | None, typer.Option("--model", help="The large model's name, as its server knows it.")] = None
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="The large model's name, as its server knows it; for gptscore without --url, its folder."
+        ),
+    ] = None
     endpoint: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,10 +51,45 @@ class Prompted:
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest answer of the large model.")] = 1024
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """What GPTScore takes the log-probs of."""
+
+    aspect: Annotated[
+        str, typer.Option("--aspect", help="For gptscore: what is asked for; a wrong one lists them all.")
+    ] = ""
+    direction: Annotated[
+        str,
+        typer.Option(
+            "--direction", help="For gptscore: document-to-summary, summary-to-document, or both, which are averaged."
+        ),
+    ] = "document-to-summary"
+    length_penalty: Annotated[
+        float, typer.Option("--length-penalty", help="For gptscore: α, for sum / tokens^α; 0 is the sum.")
+    ] = 1.0
+    template: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--template",
+            metavar="FILE",
+            help="For gptscore: a file, or text with {document} and {summary}, of which one is last and is scored; "
+            "one for each direction.",
+        ),
+    ] = None
+    keep_lines: Annotated[
+        bool, typer.Option("--keep-lines", help="For gptscore: keep the line ends of texts, as dialogues need.")
+    ] = False
+    demonstrations: Annotated[
+        Path | None,
+        typer.Option("--demonstrations", help="For gptscore: JSONL with document and summary, shown as examples."),
+    ] = None
+
+
 @flat
 def judge_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(JUDGES))],
     reward_model: Annotated[Path | None, typer.Option("--reward-model", help="For reward: the model's folder.")] = None,
+    encoder: Annotated[Path | None, typer.Option("--encoder", help="For bertscore: the encoder's folder.")] = None,
     pairs_per_group: Annotated[
         int | None,
         typer.Option("--pairs", min=1, help="Pairs a document: for comparer 6; for pairwise all, unless given."),
@@ -57,6 +98,7 @@ def judge_command(
         bool, typer.Option("--references", help="Judge the reference summaries too: people compare them with samples.")
     ] = False,
     prompted: Prompted = Prompted(),
+    scoring: Scoring = Scoring(),
     limit: LimitOption = None,
     where: Where = Where(),
     seed: SeedOption = 0,
@@ -65,12 +107,17 @@ def judge_command(
     """Have a judge judge the store's candidates. What it judged before is not judged again."""
     from ..judges.run import run_judge
 
-    if references and name == "rouge":
+    if references and name in ("rouge", "bertscore"):
         raise UserError(
-            "ROUGE measures likeness to the reference summaries, so it cannot judge them: omit --references"
+            f"{name} measures likeness to the reference summaries, so it cannot judge them: omit --references"
         )
-    judge = _large_model(name, prompted, pairs_per_group, seed) if name in PROMPTED else None
-    judge = judge or _judge(name, reward_model, pairs_per_group or 6, seed)
+    engine = _engine(name, prompted) if name in PROMPTED or (name == "gptscore" and prompted.url) else None
+    if name == "gptscore":
+        judge = _gptscore(engine, prompted.model, scoring)
+    elif engine is not None:
+        judge = _large_model(name, engine, prompted, pairs_per_group, seed)
+    else:
+        judge = _judge(name, reward_model, encoder, pairs_per_group or 6, seed)
     with open_store(where.store, create=False) as opened:
         found = opened.groups(where.dataset, where.split, limit, references_compete=references)
         groups = [group for group in found if group.candidates]
@@ -78,31 +125,60 @@ def judge_command(
             raise UserError(f"the store {where.store} holds no candidates of such documents; sample or import some")
         done = run_judge(opened, judge, groups)
     say(str(done))
-    spent = None
-    if name in PROMPTED:
-        spent = judge.engine.spent
+    spent = engine.spent if engine is not None else None
+    if spent is not None:
         say(f"  {spent.sentence()}")
-        for what, count in judge.counts.items():
-            say(f"  {count:,} {what}")
-    emit({"judge": judge.info.id, **vars(done), **({"spent": vars(spent)} if spent else {})}, as_json)
+    for what, count in getattr(judge, "counts", {}).items():
+        say(f"  {count:,} {what}")
+    told = {**vars(done), "judge": judge.info.id, "name": done.judge}
+    emit({**told, **({"spent": vars(spent)} if spent else {})}, as_json)
 
 
-def _large_model(name: str, asked: Prompted, pairs: int | None, seed: int) -> Any:
-    """A judge that is a large model behind a URL."""
+def _engine(name: str, asked: Prompted) -> Any:
+    """A large model behind a URL."""
     from pydantic import TypeAdapter
 
     from ..endpoint import EndpointConfig, EndpointEngine
-    from ..judges.gptrank import ListwiseJudge
-    from ..judges.pairwise import PairwiseJudge
-    from ..judges.prompts import LISTWISE, PAIRWISE, template_from
     from ..recipes.settings import parse_settings
 
     if not asked.url or not asked.model:
         raise UserError(f"the judge {name} is a large model: say where it is with --url and what it is called, --model")
-    config = parse_settings(
-        TypeAdapter(EndpointConfig), [f"url={asked.url}", f"model={asked.model}", *(asked.endpoint or [])]
+    settings = [f"url={asked.url}", f"model={asked.model}", *(asked.endpoint or [])]
+    return EndpointEngine(parse_settings(TypeAdapter(EndpointConfig), settings))
+
+
+def _gptscore(engine: Any, model: str | None, scoring: Scoring) -> Any:
+    """GPTScore by a large model behind a URL, or by one that is loaded."""
+    from ..judges.gptscore import GPTScoreJudge
+    from ..judges.gptscore_prompts import demonstrations_from, template_text, templates_of
+    from ..judges.likelihood import EndpointLikelihood, Likelihood
+
+    templates = templates_of(
+        scoring.direction,
+        scoring.aspect,
+        own=[template_text(given) for given in scoring.template or []],
+        one_line=not scoring.keep_lines,
+        demonstrations=demonstrations_from(scoring.demonstrations) if scoring.demonstrations else (),
     )
-    engine = EndpointEngine(config)
+    likelihood: Likelihood
+    if engine is not None:
+        likelihood = EndpointLikelihood(engine)
+    elif model is not None:
+        from ..judges.policy_likelihood import PolicyLikelihood
+        from ..models import load_policy
+
+        likelihood = PolicyLikelihood(load_policy(model))
+    else:
+        raise UserError("the judge gptscore needs its model: --model FOLDER, or --url and --model NAME")
+    return GPTScoreJudge(likelihood, templates, scoring.length_penalty, scoring.aspect)
+
+
+def _large_model(name: str, engine: Any, asked: Prompted, pairs: int | None, seed: int) -> Any:
+    """A judge that prompts a large model."""
+    from ..judges.gptrank import ListwiseJudge
+    from ..judges.pairwise import PairwiseJudge
+    from ..judges.prompts import LISTWISE, PAIRWISE, template_from
+
     like = LISTWISE if name == "gptrank" else PAIRWISE
     template = template_from(asked.prompt, like) if asked.prompt else like
     if name == "gptrank":
@@ -119,13 +195,19 @@ def _large_model(name: str, asked: Prompted, pairs: int | None, seed: int) -> An
     )
 
 
-def _judge(name: str, reward_model: Path | None, pairs: int, seed: int) -> Any:
+def _judge(name: str, reward_model: Path | None, encoder: Path | None, pairs: int, seed: int) -> Any:
     if name == "reward":
         from ..recipes.steps import load_reward_judge
 
         if reward_model is None:
             raise UserError("the reward judge needs its model: --reward-model FOLDER")
         return load_reward_judge(existing(reward_model, "reward model"))
+    if name == "bertscore":
+        from ..judges.bertscore import BertScoreJudge
+
+        if encoder is None:
+            raise UserError("the judge bertscore needs its encoder: --encoder FOLDER")
+        return BertScoreJudge(existing(encoder, "encoder"))
     from ..judges.comparer import ComparerJudge
     from ..judges.copying import CopyingJudge
     from ..judges.length import LengthJudge

@@ -78,7 +78,7 @@ class Renderer:
         self._split_special = re.compile(
             "(" + "|".join(re.escape(text) for text in sorted(self._special, key=len, reverse=True)) + ")"
         )
-        self._opening, self._closing = self._conventional_specials()
+        self._opening, self._closing = conventional_specials(tokenizer)
         self._pieces = self._parse()
 
     @property
@@ -108,7 +108,7 @@ class Renderer:
         ids = encode(len(window))
         if len(ids) <= self.max_prefix_tokens and len(window) == len(document):
             return Prefix(ids)
-        end = _longest_cut(window, lambda end: len(encode(end)) <= self.max_prefix_tokens)
+        end = longest_cut(window, lambda end: len(encode(end)) <= self.max_prefix_tokens)
         if end == 0:
             raise UserError(
                 f"the prompt alone takes {len(encode(0))} tokens and the limit for prompt and document is "
@@ -192,14 +192,15 @@ class Renderer:
     def _plain(self, text: str) -> list[int]:
         return plain_ids(self.tokenizer, text)
 
-    def _conventional_specials(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The special ids that this tokenizer puts before and after a text by its own convention."""
-        bare = self.tokenizer("a", add_special_tokens=False)["input_ids"]
-        full = self.tokenizer("a", add_special_tokens=True)["input_ids"]
-        for start in range(len(full) - len(bare) + 1):
-            if full[start : start + len(bare)] == bare:
-                return tuple(full[:start]), tuple(full[start + len(bare) :])
-        return (), ()
+
+def conventional_specials(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The special ids that this tokenizer puts before and after a text by its own convention."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    full = tokenizer("a", add_special_tokens=True)["input_ids"]
+    for start in range(len(full) - len(bare) + 1):
+        if full[start : start + len(bare)] == bare:
+            return tuple(full[:start]), tuple(full[start + len(bare) :])
+    return (), ()
 
 
 def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -241,7 +242,7 @@ def load_renderer(
     )
 
 
-def _longest_cut(text: str, fits: Callable[[int], bool]) -> int:
+def longest_cut(text: str, fits: Callable[[int], bool]) -> int:
     """Where to cut: the last line or sentence end that fits; failing that a word's, then any character; 0 if none."""
     boundaries = [match.start() for match in _BOUNDARY.finditer(text) if match.start() > 0]
     words = (match.start() for match in re.finditer(r"\s+", text) if match.start() > 0)
