@@ -13,9 +13,11 @@ import pytest
 
 from precis.data import read
 from precis.evaluation.judgebias import TRAITS, judge_bias, slot_table
-from precis.records import Candidate, Document, Failure, Group, JudgeInfo, Maker, Ranking
+from precis.evaluation.slots import uniformity
+from precis.records import Candidate, Document, Failure, Group, JudgeInfo, Maker, Ranking, Rating, Score
 
 REAL = Path(__file__).parent / ".." / ".." / "shared" / "data" / "sumllm" / "gptrank_gpt4.jsonl"
+SCORED = REAL.parent / "gptscore_davinci003.jsonl"
 JUDGE = JudgeInfo("j")
 POLICY = Maker("policy", "m")
 
@@ -82,6 +84,68 @@ def test_what_was_not_shown_and_not_usable_is_counted() -> None:
     assert (found.lists, found.unusable, found.failures) == (0, 1, 1)
     assert found.slots == () and found.shown.value is None and set(found.traits) == set(TRAITS)
     assert judge_bias([replace(copies, judgements=())]) == []
+
+
+def test_scores_and_ratings_are_lists_too() -> None:
+    """Scores of 1, 2 and 10 for two, four and six words; two scores of one text are averaged."""
+    texts = ["the old", "the old cat slept", "my cats sleep by every window"]
+    one = group("one", texts, [[0, 1, 2]], None)
+    ids = [candidate.id for candidate in one.candidates]
+    scorer, source = JudgeInfo("scorer"), one.source.id
+    said = [Score(scorer, source, id, value, "points") for id, value in zip(ids, (1.0, 2.0, 9.0), strict=True)]
+    said.append(Score(scorer, source, ids[2], 11.0, "points", repeat=1))
+    said.append(Score(JudgeInfo("j"), source, ids[0], 1.0, "points"))
+    rated = [Rating(JudgeInfo("expert"), source, id, "style", value) for id, value in zip(ids, (3, 2, 1), strict=True)]
+    found = {own.judge: own for own in judge_bias([replace(one, judgements=(*one.judgements, *said, *rated))])}
+    assert set(found) == {"j", "scorer", "j (scores)", "expert: style"}
+    assert found["scorer"].traits["words"].value == pytest.approx(1)
+    assert found["expert: style"].traits["words"].value == pytest.approx(-1)
+    assert found["scorer"].traits["place"].value is None and found["scorer"].unknown_order == 1
+    assert found["j"].traits["words"].value is None and found["j"].ends["words"].difference.value is None, "all tied"
+    ends = found["scorer"].ends["words"]
+    assert (ends.best.value, ends.worst.value, ends.difference.value) == (6, 2, 4)
+    stored = {own.judge: own for own in judge_bias([replace(one, judgements=tuple(said))], stored_order=True)}
+    assert stored["scorer"].traits["place"].value == pytest.approx(1)
+    assert [slot.best for slot in stored["scorer"].slots[0].slots] == [0, 0, 1]
+    assert stored["scorer"].by_place["words"].value == pytest.approx(1)
+
+
+def test_pearson_is_of_the_rank_and_the_trait_as_it_is() -> None:
+    """Ranks 1, 2, 3 and words 2, 4, 12: rho is 1, r is 10 / √(2 · 56)."""
+    one = group("one", ["a b", "a b c d", "a b c d e f g h i j k l"], [[2], [1], [0]], None)
+    (rho,), (r,) = judge_bias([one]), judge_bias([one], method="pearson")
+    assert rho.traits["words"].value == pytest.approx(1)
+    assert r.traits["words"].value == pytest.approx(10 / 112**0.5)
+
+
+def test_uniformity_by_hand() -> None:
+    """(10 − 20)² / 20 twice is 10; with two degrees of freedom p is e^{−5}."""
+    found = uniformity([10, 20, 30])
+    assert (found.chi_square, found.degrees) == (pytest.approx(10), 2)
+    assert found.p_value == pytest.approx(np.exp(-5))
+    few = uniformity([2, 6, 4])
+    assert few.p_value is None and "4 hits a place are expected" in few.why
+    assert uniformity([8, 8]).p_value == 1
+
+
+@pytest.mark.skipif(not SCORED.exists(), reason="shared/data/sumllm is not beside this checkout")
+def test_gptscore_likes_copying() -> None:
+    """Training and validation lists together gave −0.437 ± 0.059; here are the 100 training lists."""
+    records = list(read("sumllm", SCORED))
+    groups = [
+        Group(
+            document,
+            tuple(c for c in records if isinstance(c, Candidate) and c.source_id == document.id),
+            judgements=tuple(s for s in records if isinstance(s, Score) and s.source_id == document.id),
+        )
+        for document in records
+        if isinstance(document, Document)
+    ]
+    (found,) = judge_bias(groups, stored_order=True, resamples=300)
+    novelty, copying = found.traits["novelty"], found.traits["copying"]
+    assert found.lists == novelty.n == 100
+    assert novelty.low is not None and novelty.high is not None and novelty.low < -0.437 < novelty.high < -0.3
+    assert copying.low is not None and copying.low > 0.2
 
 
 @pytest.fixture(scope="module")

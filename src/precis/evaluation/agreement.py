@@ -16,6 +16,7 @@ from .statistics import RESAMPLES, Estimate, mean_estimate, not_estimable, share
 
 Floats = NDArray[np.float64]
 Ties = Literal["exclude", "half", "match"]
+Level = Literal["nominal", "ordinal", "interval"]
 Item = tuple[str, str, str]  # source, and two candidates in alphabetical order
 
 
@@ -130,49 +131,64 @@ def cohen_kappa(a_N: ArrayLike, b_N: ArrayLike) -> float | None:
     return None if chance >= 1 - 1e-12 else (float(np.mean(a == b)) - chance) / (1 - chance)
 
 
-def krippendorff_alpha(
-    ratings_JN: ArrayLike, level: Literal["nominal", "ordinal", "interval"] = "nominal"
-) -> float | None:
+def krippendorff_alpha(ratings_JN: ArrayLike, level: Level = "nominal") -> float | None:
     """Krippendorff's alpha of J judges on N items; NaN is no rating. None if nothing can vary or be compared.
 
     Krippendorff 2011, "Computing Krippendorff's alpha-reliability".
     """
+    values, coincidences_NVV = coincidences(ratings_JN)
+    alpha = float(alphas(coincidences_NVV.sum(axis=0)[None], values, level)[0]) if len(values) > 1 else np.nan
+    return None if np.isnan(alpha) else alpha
+
+
+def coincidences(ratings_JN: ArrayLike) -> tuple[Floats, Floats]:
+    """The values (V,) that items with two ratings or more have, in order, and each item's coincidences (N, V, V)."""
     ratings = np.asarray(ratings_JN, dtype=np.float64)
     known = ~np.isnan(ratings)
-    ratings, known = ratings[:, known.sum(axis=0) >= 2], known[:, known.sum(axis=0) >= 2]
-    values = np.unique(ratings[known])
-    if len(values) < 2:
-        return None
-    counts_NV = np.stack([((ratings == value) & known).sum(axis=0) for value in values], axis=1).astype(np.float64)
-    pairable = counts_NV.sum(axis=1)
-    observed = np.zeros((len(values), len(values)))
-    for counts, total in zip(counts_NV, pairable):
-        observed += (np.outer(counts, counts) - np.diag(counts)) / (total - 1)
-    marginal = observed.sum(axis=1)
-    distance = _distance(values, marginal, level)
-    expected = np.outer(marginal, marginal) - np.diag(marginal)
-    return 1 - float((marginal.sum() - 1) * (observed * distance).sum() / (expected * distance).sum())
+    known &= known.sum(axis=0) >= 2
+    values: Floats = np.unique(ratings[known])
+    counts_NV = ((ratings[:, :, None] == values) & known[:, :, None]).sum(axis=0).astype(np.float64)
+    own = counts_NV[:, :, None] * np.eye(len(values))
+    pairs_NVV = counts_NV[:, :, None] * counts_NV[:, None, :] - own
+    found: Floats = pairs_NVV / np.maximum(counts_NV.sum(axis=1) - 1, 1)[:, None, None]
+    return values, found
 
 
-def _distance(values: Floats, marginal: Floats, level: str) -> Floats:
+def alphas(coincidences_RVV: Floats, values_V: Floats, level: Level) -> Floats:
+    """Alpha of each of R matrices of coincidences; NaN where nothing varies."""
+    marginal_RV = coincidences_RVV.sum(axis=2)
+    distance_RVV = _distance(values_V, marginal_RV, level)
+    expected_RVV = marginal_RV[:, :, None] * (marginal_RV[:, None, :] - np.eye(len(values_V)))
+    disagreed = (marginal_RV.sum(axis=1) - 1) * (coincidences_RVV * distance_RVV).sum(axis=(1, 2))
+    by_chance = (expected_RVV * distance_RVV).sum(axis=(1, 2))
+    found: Floats = np.where(by_chance > 0, 1 - disagreed / np.where(by_chance > 0, by_chance, 1.0), np.nan)
+    return found
+
+
+def _distance(values_V: Floats, marginal_RV: Floats, level: Level) -> Floats:
+    """Squared distances (R or 1, V, V) between values."""
     if level == "nominal":
-        return 1 - np.eye(len(values))
+        return (1 - np.eye(len(values_V)))[None]
     if level == "interval":
-        return (values[:, None] - values[None, :]) ** 2
+        interval: Floats = (values_V[:, None] - values_V[None, :])[None] ** 2
+        return interval
     # Ordinal: the ratings between two ranks, half of each end included.
-    middle = np.cumsum(marginal) - marginal / 2
-    return (middle[:, None] - middle[None, :]) ** 2
+    middle_RV = np.cumsum(marginal_RV, axis=1) - marginal_RV / 2
+    ordinal: Floats = (middle_RV[:, :, None] - middle_RV[:, None, :]) ** 2
+    return ordinal
 
 
-def correlation(x_N: ArrayLike, y_N: ArrayLike, method: Literal["spearman", "kendall"] = "spearman") -> float | None:
-    """Spearman's rho or Kendall's tau-b; None for fewer than two points or if one side is constant."""
+def correlation(
+    x_N: ArrayLike, y_N: ArrayLike, method: Literal["spearman", "kendall", "pearson"] = "spearman"
+) -> float | None:
+    """Spearman's rho, Kendall's tau-b or Pearson's r; None for fewer than two points or if one side is constant."""
     from scipy import stats  # slow to load
 
     x, y = np.asarray(x_N, dtype=np.float64), np.asarray(y_N, dtype=np.float64)
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    result = stats.spearmanr(x, y) if method == "spearman" else stats.kendalltau(x, y)
-    return float(result.statistic)
+    measures = {"spearman": stats.spearmanr, "kendall": stats.kendalltau, "pearson": stats.pearsonr}
+    return float(measures[method](x, y).statistic)
 
 
 def correlation_by_group(

@@ -26,10 +26,10 @@ LabelersOption = Annotated[
 ]
 
 
-def read_groups(where: Where) -> list[Group]:
-    """Every document with its candidates, references among them, and judgements."""
+def read_groups(where: Where, *, references_compete: bool = True) -> list[Group]:
+    """Every document with its candidates, references among them unless they do not compete, and judgements."""
     with open_store(where.store, create=False) as opened:
-        groups = opened.groups(where.dataset, where.split, references_compete=True)
+        groups = opened.groups(where.dataset, where.split, references_compete=references_compete)
     judged = [group for group in groups if group.judgements]
     if not judged:
         raise UserError(
