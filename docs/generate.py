@@ -10,12 +10,14 @@ from typer.testing import CliRunner
 
 from precis.cli import app
 from precis.recipes.human_feedback import HumanFeedback
+from precis.recipes.llm_reference import LLMReference
 
 COMMANDS = (
     "quickstart", "init-model", "import", "export", "stats", "sample", "judge", "train sft", "train reward",
-    "train ppo", "train rloo", "run", "evaluate", "analyse agreement", "analyse length", "analyse accuracy",
-    "analyse metrics", "analyse position", "analyse axes", "analyse probes", "analyse overoptimization",
-    "analyse scaling", "report", "summarize",
+    "train contrastive", "train ppo", "train rloo", "run", "evaluate", "analyse agreement", "analyse length",
+    "analyse accuracy", "analyse metrics", "analyse position", "analyse judge-bias", "analyse judges",
+    "analyse axes", "analyse raters", "analyse probes", "analyse overoptimization", "analyse scaling",
+    "human-eval export", "human-eval import", "report", "summarize",
 )  # fmt: skip
 
 
@@ -34,8 +36,7 @@ def cli_reference() -> str:
 
 
 def settings_reference() -> str:
-    """Every setting of the recipe with its default and its meaning, a table a section."""
-    schema = HumanFeedback.model_json_schema()
+    """Every setting of the recipes with its default and its meaning, a table a section; what they share, once."""
     parts = [
         "# Settings",
         "",
@@ -44,11 +45,16 @@ def settings_reference() -> str:
         "`training`. Sections (§) and appendices are of Stiennon et al. 2020 unless another paper is named.",
         "",
     ]
-    parts += _section("human-feedback", schema, schema["$defs"], {})
+    shown: set[str] = set()
+    for name, recipe in (("human-feedback", HumanFeedback), ("llm-reference", LLMReference)):
+        schema = recipe.model_json_schema()
+        parts += _section(name, schema, schema["$defs"], {}, shown)
     return "\n".join(parts)
 
 
-def _section(name: str, schema: dict[str, Any], known: dict[str, Any], defaults: dict[str, Any]) -> list[str]:
+def _section(
+    name: str, schema: dict[str, Any], known: dict[str, Any], defaults: dict[str, Any], shown: set[str]
+) -> list[str]:
     rows, below = [], []
     for key, entry in schema["properties"].items():
         default = defaults.get(key, entry.get("default"))
@@ -57,7 +63,10 @@ def _section(name: str, schema: dict[str, Any], known: dict[str, Any], defaults:
             meaning = " ".join(entry.get("description", "").split()).replace("|", "\\|")
             rows.append(f"| `{key}` | `{json.dumps(default, ensure_ascii=False)}` | {meaning} |")
         elif key != "training" or name == "supervised":
-            below += _section(key, inner, known, default or {})
+            section = _section(key, inner, known, default or {}, shown)
+            if "\n".join(section) not in shown:
+                below += section
+                shown.add("\n".join(section))
         else:
             changed = {k: v for k, v in (default or {}).items() if v != inner["properties"][k].get("default")}
             rows.append(f"| `training` | `{json.dumps(changed)}` | As under `training` above, with these defaults. |")

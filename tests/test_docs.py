@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def generator() -> object:
 
 @pytest.mark.parametrize("page", ["cli.md", "settings.md"])
 def test_generated_pages_are_current(page: str) -> None:
+    if page == "cli.md" and f"typer=={version('typer')}\n" not in (ROOT / "constraints.txt").read_text("utf-8"):
+        pytest.skip("docs/cli.md shows the help as the typer of constraints.txt writes it")
     pages: dict[str, Callable[[], str]] = generator().PAGES  # type: ignore[attr-defined]
     assert (ROOT / "docs" / page).read_text("utf-8") == pages[page](), "run make docs"
 

@@ -9,9 +9,10 @@ from typing import Any
 import typer
 
 from ..errors import UserError
-from . import data, judge, models, reinforce, run, work
+from . import contrastive, data, humaneval, judge, models, reinforce, run, work
 from .analyse import analyse_app
 from .app import run_guarded
+from .memory import keep_memory
 
 # Older releases of typer take their errors from click, newer ones have their own: both stand in this line of descent.
 _UsageError, _ParserError = typer.BadParameter.__mro__[1:3]
@@ -32,12 +33,14 @@ app.command("stats")(data.stats_command)
 app.command("init-model")(models.init_model_command)
 app.command("sample")(work.sample_command)
 app.command("judge")(judge.judge_command)
+models.train_app.command("contrastive")(contrastive.train_contrastive_command)
 models.train_app.command("ppo")(reinforce.train_ppo_command)
 models.train_app.command("rloo")(reinforce.train_rloo_command)
 app.add_typer(models.train_app, name="train")
 app.command("run")(run.run_command)
 app.command("evaluate")(work.evaluate_command)
 app.add_typer(analyse_app, name="analyse")
+app.add_typer(humaneval.human_eval_app, name="human-eval")
 app.command("report")(work.report_command)
 app.command("summarize")(work.summarize_command)
 app.command("quickstart")(run.quickstart_command)
@@ -51,6 +54,7 @@ def _without_command(context: typer.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 a bug of ours, 2 a mistake to mend, 130 stopped."""
+    keep_memory()
     sys.exit(run_guarded(lambda: _run(arguments)))
 
 

@@ -157,7 +157,7 @@ def train_reward_command(
     config = _config(settings, seed)
     writer = load_writer(model, to_train=True)
     with open_store(store, create=False) as opened:
-        judges = _judges_called(judge, opened.judges())
+        judges = judges_called(judge, opened.judges())
         ids = [info.id for info in judges]
         groups = opened.groups(dataset, split, judge_ids=ids, references_compete=True)
     pairs = pairs_from_comparisons(groups)
@@ -196,7 +196,7 @@ def train_reward_command(
     _report(out, result, as_json)
 
 
-def _judges_called(name: str, known: Sequence[JudgeInfo]) -> list[JudgeInfo]:
+def judges_called(name: str, known: Sequence[JudgeInfo]) -> list[JudgeInfo]:
     """Every judge of this name, whatever its settings, or the one with this id."""
     if found := [judge for judge in known if name in (judge.name, judge.id)]:
         return found

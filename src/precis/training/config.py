@@ -67,6 +67,9 @@ class TrainConfig:
     """Which validation metric is best (Liu et al. 2023 use the loss, and ROUGE measured on samples)."""
     best_is: Literal["lowest", "highest"] = "lowest"
     """Which direction is better."""
+    also_best: tuple[str, ...] = ()
+    """Further validation metrics, best in the same direction, whose best weights stay as checkpoints of their own: one
+    training, several models to choose from (Liu et al. 2023: MLE, ranking, their sum, ROUGE of what is written)."""
     patience: int = 0
     """Stop after this many validations without a new best; 0 never stops early."""
     checkpoint_every: int | None = None
@@ -84,6 +87,7 @@ class TrainConfig:
         # Values may come from a TOML list.
         object.__setattr__(self, "betas", tuple(self.betas))
         object.__setattr__(self, "trackers", tuple(self.trackers))
+        object.__setattr__(self, "also_best", tuple(self.also_best))
         for name in ("learning_rate", "muon_learning_rate", "eps", "checkpoint_minutes"):
             _require(self, name, getattr(self, name) > 0, "above 0")
         for name in ("weight_decay", "grad_clip"):
@@ -103,12 +107,16 @@ class TrainConfig:
             _require(self, name, getattr(self, name) in allowed, f"one of {', '.join(allowed)}")
         if self.warmup_steps and self.warmup_fraction:
             raise UserError("give warmup_steps or warmup_fraction, not both")
+        if self.also_best and not self.keep_best:
+            raise UserError("also_best keeps further best weights: it needs keep_best")
         if self.schedule == "inverse-sqrt" and not (self.warmup_steps or self.warmup_fraction):
             raise UserError("the inverse-sqrt schedule needs a warm-up: set warmup_steps (100 in Liu et al. 2023)")
 
     def result_settings(self) -> dict[str, Any]:
         """The settings that change the weights, which a resumed run may therefore not change."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _MAY_CHANGE}
+        # A setting that is off and came later is left out: trainings from before it can go on.
+        left_out = _MAY_CHANGE if self.also_best else _MAY_CHANGE | {"also_best"}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

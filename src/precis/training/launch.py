@@ -75,7 +75,7 @@ def carry_out(
         together(accelerator, lambda: begin(folder, whole_identity, resume=resume))
         ended = read_result(folder)
         if ended:
-            together(accelerator, lambda: prune(folder / CHECKPOINTS, {ended.kept_step}))
+            together(accelerator, lambda: prune(folder / CHECKPOINTS, {ended.kept_step, *ended.best_steps.values()}))
             keep_weights(parameters, ended.checkpoint)
             return ended
         _same_weights_everywhere(accelerator, parameters)
@@ -174,11 +174,12 @@ def _finish(run: Run, stopped: str, reason: str) -> TrainResult:
         validation=state.validation,
         best=state.best,
         best_step=state.best_step,
+        best_steps=state.other_steps,
     )
 
     def write() -> None:
         write_result(run.folder, result)
-        prune(run.checkpoints, {kept_step})
+        prune(run.checkpoints, {kept_step, *state.other_steps.values()})
 
     together(run.accelerator, write)
     return result

@@ -170,8 +170,9 @@ def _validate(run: Run) -> tuple[bool, Ending | None]:
     state.validation = values
     _write(run, {"step": state.step, "split": "validation", **values})
     chooses = config.keep_best or config.patience
-    if chooses and config.best_metric not in values:
-        raise UserError(f"best_metric {config.best_metric!r} is not measured; there are {', '.join(sorted(values))}")
+    for metric in (config.best_metric, *config.also_best) if chooses else ():
+        if metric not in values:
+            raise UserError(f"best_metric {metric!r} is not measured; there are {', '.join(sorted(values))}")
     ending = _guarded(run, {f"validation/{name}": value for name, value in values.items()})
     if not chooses:
         return False, ending
@@ -181,11 +182,23 @@ def _validate(run: Run) -> tuple[bool, Ending | None]:
     if ending:
         return False, ending
     sign = 1 if config.best_is == "lowest" else -1
+    improved = _note_other_bests(run, values, sign)
     if not state.best or sign * value < sign * state.best[config.best_metric]:
         state.best, state.best_step, state.since_best = values, state.step, 0
         return True, None
     state.since_best += 1
-    return False, _out_of_patience(run)
+    return improved, _out_of_patience(run)
+
+
+def _note_other_bests(run: Run, values: Mapping[str, float], sign: int) -> bool:
+    """Whether one of `also_best` has a new best, whose weights are then to be kept."""
+    state, improved = run.state, False
+    for metric in run.config.also_best:
+        value = values[metric]
+        if math.isfinite(value) and (metric not in state.other_best or sign * value < sign * state.other_best[metric]):
+            state.other_best[metric], state.other_steps[metric] = value, state.step
+            improved = True
+    return improved
 
 
 def _out_of_patience(run: Run) -> Ending | None:

@@ -22,9 +22,10 @@ class TrainResult:
     """What came of a training. The model then has the weights of step `kept_step`, kept in `checkpoint`.
 
     `stopped` is `finished`, `patience` (no new best for long enough) or `collapse`; `reason` says why in words.
-    `train` and `validation` hold the last metrics of each, `best` those of validation at `best_step`. `left_out`
-    counts examples that held nothing to learn from. `tokens` counts those forwarded in training and `seconds` the
-    time spent, over all resumed parts; work that a kill threw away is not in them.
+    `train` and `validation` hold the last metrics of each, `best` those of validation at `best_step`; `best_steps`
+    names the step of each of `also_best`, whose checkpoints are kept too. `left_out` counts examples that held nothing
+    to learn from. `tokens` counts those forwarded in training and `seconds` the time spent, over all resumed parts;
+    work that a kill threw away is not in them.
     """
 
     stopped: Literal["finished", "patience", "collapse"]
@@ -40,6 +41,7 @@ class TrainResult:
     validation: Mapping[str, float] = field(default_factory=dict)
     best: Mapping[str, float] = field(default_factory=dict)
     best_step: int | None = None
+    best_steps: Mapping[str, int] = field(default_factory=dict)
 
 
 def begin(run_dir: Path, identity: Mapping[str, Any], *, resume: bool) -> None:

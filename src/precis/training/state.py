@@ -50,6 +50,8 @@ class State:
     best: dict[str, float] = field(default_factory=dict)
     best_step: int | None = None
     since_best: int = 0
+    other_best: dict[str, float] = field(default_factory=dict)
+    other_steps: dict[str, int] = field(default_factory=dict)
     healthy_step: int = 0
     memories: list[Memory] = field(default_factory=list)
 
@@ -113,7 +115,7 @@ def save(run: Run) -> None:
             {"state": asdict(state), "random": randomness},
         )
         newest = [step for step, _ in checkpoints(run.checkpoints)][-run.config.keep_checkpoints :]
-        prune(run.checkpoints, {*newest, state.healthy_step, *_known(state.best_step)})
+        prune(run.checkpoints, {*newest, state.healthy_step, *_known(state.best_step), *state.other_steps.values()})
         run.source.keep(state.epoch)
 
     together(run.accelerator, write if main else lambda: None)

@@ -14,30 +14,61 @@ from .candidates import (
     with_judgements,
     write_candidates,
 )
+from .contrast_settings import PUBLISHED, ContrastSettings, LossSettings, contrastive_objective
+from .contrasting import Contrasted, contrast, imitate_beside
 from .documents import DataSettings, Documents, load_documents
 from .improvement import ReinforcementSettings, RejectionSettings, imitate_the_best, moved_from, reinforce
+from .matching import matched_decoding
 from .policies import StartSettings, SupervisedSettings, load_writer, starting_writer, supervise
+from .ranking import (
+    RankedCandidateSettings,
+    RankingSettings,
+    candidates_to_rank,
+    gptscore_of,
+    ordered,
+    rank,
+    ranking_judge,
+)
 from .rewards import RewardSettings, centre_on_references, load_reward_judge, train_reward_model
+from .targets import TargetSettings, refer, references_of, with_targets
 from .writer import Writer
 
 __all__ = [
+    "PUBLISHED",
     "CandidateSettings",
+    "ContrastSettings",
+    "Contrasted",
     "DataSettings",
     "Documents",
+    "LossSettings",
+    "RankedCandidateSettings",
+    "RankingSettings",
     "ReinforcementSettings",
     "RejectionSettings",
     "RewardSettings",
     "StartSettings",
     "SupervisedSettings",
+    "TargetSettings",
     "Writer",
+    "candidates_to_rank",
     "centre_on_references",
+    "contrast",
+    "contrastive_objective",
+    "gptscore_of",
+    "imitate_beside",
     "imitate_the_best",
     "judge",
     "keep_candidates",
     "load_documents",
     "load_reward_judge",
     "load_writer",
+    "matched_decoding",
     "moved_from",
+    "ordered",
+    "rank",
+    "ranking_judge",
+    "refer",
+    "references_of",
     "regroup",
     "reinforce",
     "shared_out",
@@ -46,5 +77,6 @@ __all__ = [
     "together",
     "train_reward_model",
     "with_judgements",
+    "with_targets",
     "write_candidates",
 ]

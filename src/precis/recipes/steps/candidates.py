@@ -109,9 +109,13 @@ def with_judgements(work: Workspace, groups: Sequence[Group]) -> list[Group]:
 
 
 def together(*parts: Sequence[Group]) -> list[Group]:
-    """One group a source with the candidates of all parts, so that a judge is asked once."""
+    """One group a source with the candidates of all parts, each once, so that a judge is asked once.
+
+    Policies with the same weights (training that chose what it began with) write the same candidates.
+    """
     joined: dict[str, Group] = {}
     for group in (group for part in parts for group in part):
         known = joined.get(group.source.id, replace(group, candidates=()))
-        joined[group.source.id] = replace(known, candidates=(*known.candidates, *group.candidates), judgements=())
+        every = {candidate.id: candidate for candidate in (*known.candidates, *group.candidates)}
+        joined[group.source.id] = replace(known, candidates=tuple(every.values()), judgements=())
     return list(joined.values())

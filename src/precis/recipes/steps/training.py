@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import nn
 
 from ...errors import UserError
 from ...objectives import Objective
 from ...records import Group
-from ...training import TrainConfig
+from ...training import DEFAULT_GUARDS, Guard, TrainConfig
 from ...training.batches import examples_of
 from ...training.run_folder import TrainResult
 from ...training.train import train
@@ -26,6 +26,9 @@ def train_in(
     validation: Sequence[Group],
     objective: Objective,
     config: TrainConfig,
+    *,
+    measure: Callable[[int], Mapping[str, float]] | None = None,
+    guards: Sequence[Guard] = DEFAULT_GUARDS,
 ) -> TrainResult:
     """Train in `training/NAME`, resuming what is there; a collapse stops the recipe with its reason."""
     examples, held_out = examples_of(writer.renderer, groups), examples_of(writer.renderer, validation)
@@ -40,6 +43,8 @@ def train_in(
         work.training / name,
         pad_id=writer.policy.pad_id,
         validation=held_out,
+        measure=measure,
+        guards=guards,
         resume=True,
     )
     if result.stopped == "collapse":

@@ -1,0 +1,251 @@
+"""The report of contrastive training: what the ranking adds to imitation, writing and choosing, and by whose word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..evaluation.bestofn import best_of_n_curve
+from ..evaluation.lengthmatch import LengthMatch
+from ..evaluation.rewardmodel import accuracies, accuracy_gains, held_out_pairs
+from ..evaluation.systems import Evaluation
+from ..evaluation.winrates import WinRate
+from ..records import Document, Group, JudgeInfo
+from ..report.analysis_blocks import accuracy_table, best_of_n_blocks, read_metrics, training_plot
+from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section, Table, Text
+from ..report.example_blocks import example_block, length_histogram
+from ..report.run import describe_run
+from ..report.systems_blocks import differences_table, quality_table, text_table, win_rate_blocks
+from ..selection import Selection, pairs_from_ranks, scores_of
+from ..training.run_folder import TrainResult
+from .settings import Settings
+from .steps import Documents, ordered
+from .workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Which judges and systems the findings are about; `own` are the policies' own scores, `matches` their lengths."""
+
+    gold: JudgeInfo
+    ranker: JudgeInfo
+    own: Mapping[str, JudgeInfo]
+    contrastive: str
+    imitation: str
+    random: str
+    reranked: str
+    ceiling: str
+    matches: Mapping[str, LengthMatch | None]
+
+    @property
+    def judges(self) -> tuple[JudgeInfo, ...]:
+        """The judge of the result and the one that trained, if they are two."""
+        return (self.gold,) if self.gold.id == self.ranker.id else (self.gold, self.ranker)
+
+
+def contrastive_report(
+    work: Workspace,
+    settings: Settings,
+    command: str,
+    evaluation: Evaluation,
+    about: Contrast,
+    *,
+    documents: Documents,
+    ranked: Selection,
+    result: TrainResult,
+    choices: Sequence[Group],
+    examples: int,
+) -> Report:
+    """Everything that the run found, as a report."""
+    references = {group.source.id: group.references for group in documents.test}
+    tested = [group.source for group in documents.test if isinstance(group.source, Document)]
+    seed = int(getattr(settings, "seed", 0))
+    ordering, finding = _ordering(choices, about)
+    sections = (
+        Section(
+            "Systems",
+            (
+                quality_table(evaluation, asides=(about.ceiling,), note="The last row is a ceiling."),
+                differences_table(evaluation.differences, ("rouge1", "rouge2", "rougeL")),
+                *win_rate_blocks(evaluation.win_rates),
+            ),
+        ),
+        Section("How well a policy's own score orders candidates", tuple(ordering)),
+        Section("What choosing by the contrastive policy's own score buys", tuple(_choosing(choices, about))),
+        Section(
+            "The texts",
+            (
+                _lengths(about),
+                text_table(evaluation, asides=(about.ceiling,)),
+                length_histogram(evaluation, references),
+            ),
+        ),
+        Section("Training", tuple(_training(work, documents, ranked, result))),
+        Section(
+            "Summaries side by side",
+            (
+                example_block(
+                    evaluation,
+                    tested,
+                    references,
+                    count=examples,
+                    extremes=(about.contrastive, about.imitation),
+                    seed=seed,
+                ),
+            ),
+        ),
+    )
+    return Report(
+        title="Learning from references and rankings",
+        subtitle="Imitation, then contrast between ranked candidates (Liu et al. 2023)",
+        findings=(*_better(evaluation, about), *([finding] if finding else [])),
+        warnings=(*evaluation.warnings, *_unmatched(about)),
+        sections=sections,
+        run=describe_run(
+            [command] if command else [],
+            seeds=[seed],
+            started=work.started,
+            seconds=work.seconds,
+            settings=settings.model_dump(mode="json"),
+        ),
+    )
+
+
+def _better(evaluation: Evaluation, about: Contrast) -> list[str]:
+    """Whether contrast beats as many updates of imitation, by the judge of the result, raw and at equal length."""
+    names = {judge.name for judge in about.judges}
+    return [
+        _said(rate)
+        for rate in evaluation.win_rates
+        if rate.judge in names and (rate.system, rate.against) == (about.contrastive, about.imitation)
+    ]
+
+
+def _said(rate: WinRate) -> str:
+    value = rate.win_rate
+    if value.value is None or value.low is None or value.high is None:
+        return f"By {rate.judge}, no win rate of {rate.system} can be estimated: {value.why}."
+    equal = rate.length_controlled
+    at_equal = f"; at equal length on {equal.value:.0%}" if equal.value is not None else ""
+    return (
+        f"By {rate.judge}, {rate.system} beats {rate.against} on {value.value:.0%} of {value.n} documents "
+        f"[{value.low:.0%}, {value.high:.0%}], a tie counting half{at_equal}."
+    )
+
+
+def _ordering(choices: Sequence[Group], about: Contrast) -> tuple[list[Block], str]:
+    """Accuracy of each policy's own score on pairs of test candidates, by the judge of the result and the ranker."""
+    blocks: list[Block] = []
+    finding = ""
+    for judge in about.judges:
+        pairs = pairs_from_ranks(ordered(choices, judge).groups)
+        held_out = held_out_pairs(pairs.groups)
+        if not held_out.documents_N:
+            blocks.append(Notice(f"{judge.name} orders no two test candidates, so no order can be checked by it."))
+            continue
+        margins = {}
+        for name, info in about.own.items():
+            score = {
+                candidate.id: value
+                for group in choices
+                for candidate, value in zip(group.candidates, scores_of(group, info), strict=True)
+                if value is not None
+            }
+            margins[name] = np.array(
+                [
+                    score.get(chosen.id, np.nan) - score.get(rejected.id, np.nan)
+                    for chosen, rejected in zip(held_out.chosen_N, held_out.rejected_N, strict=True)
+                ]
+            )
+        every = {**margins, **held_out.margins}
+        found = accuracies(every, held_out.documents_N)
+        blocks += [
+            Text(f"Pairs of test candidates by the warm policy, ordered by {judge.name}: {pairs}."),
+            accuracy_table(
+                f"Pairs ordered as {judge.name} does: by the policies' own scores, and by simple rules.",
+                found,
+                accuracy_gains(every, held_out.documents_N, name=about.contrastive),
+            ),
+        ]
+        own = [(row.name, row.accuracy.value) for row in found if row.name in about.own]
+        if judge is about.gold:
+            said = ", ".join(f"{name} {value:.1%}" for name, value in own if value is not None)
+            finding = f"Pairs of test candidates that a policy's own score orders as {judge.name} does: {said}."
+    return blocks, finding
+
+
+def _choosing(choices: Sequence[Group], about: Contrast) -> list[Block]:
+    proxy, gold, left_out = [], [], 0
+    for group in choices:
+        own, truth = scores_of(group, about.own[about.contrastive]), scores_of(group, about.gold)
+        known = [(p, g) for p, g in zip(own, truth, strict=True) if p is not None and g is not None]
+        left_out += len(own) - len(known)
+        if known:
+            proxy.append([p for p, _ in known])
+            gold.append([g for _, g in known])
+    if not proxy:
+        return [Notice(f"No candidate has both an own score and a score of {about.gold.name}.", "note")]
+    blocks = best_of_n_blocks(best_of_n_curve(proxy, gold), proxy="its own score", gold=about.gold.name)
+    if left_out:
+        blocks.append(Notice(f"{left_out} candidates without both scores are left out.", "note"))
+    return blocks
+
+
+def _lengths(about: Contrast) -> Table:
+    rows = []
+    for name, match in about.matches.items():
+        why = "its decoding has no length penalty, or none was tuned"
+        values = (None, None, None) if match is None else (match.penalty, match.length, match.target)
+        rows.append(Row((Cell(name), *(Cell(value, why=why if value is None else "") for value in values))))
+    return Table(
+        caption="Length penalties of beam search, tuned on validation documents to the length of what is imitated.",
+        columns=(
+            Column("Policy"),
+            Column("Penalty", "Exponent of the length that a sum of log-probs is divided by.", digits=2),
+            Column("Words", "Mean length on the validation documents."),
+            Column("Target", "Mean length of what is imitated, in words."),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _unmatched(about: Contrast) -> list[str]:
+    return [
+        f"Summaries of {name} are {match.ratio - 1:+.0%} as long as the target on validation documents: no length "
+        "penalty came nearer."
+        for name, match in about.matches.items()
+        if match is not None and not match.matched
+    ]
+
+
+def _training(work: Workspace, documents: Documents, ranked: Selection, result: TrainResult) -> list[Block]:
+    best = ", ".join(f"{name} {value:.4g}" for name, value in result.best.items())
+    blocks: list[Block] = [
+        Text(
+            f"{len(documents.train):,} training, {len(documents.valid):,} validation and {len(documents.test):,} test "
+            f"documents. Ranked groups: {ranked}. Contrastive training took {result.steps:,} steps; the weights of "
+            f"step {result.kept_step:,} are kept, and measured on validation: {best}."
+        )
+    ]
+    panels = {
+        "Loss": ["loss"],
+        "Imitated, nats a token": ["nll"],
+        "Pairs in order": ["accuracy"],
+        "Mean score of candidates": ["score"],
+        "Words a summary": ["words"],
+        "1 − ROUGE": ["generation"],
+    }
+    for name in ("warm", "contrastive", "imitation"):
+        for file in sorted(work.training.glob(f"{name}*/metrics.jsonl")):
+            rows, broken = read_metrics(file)
+            for split in ("train", "validation"):
+                plot = training_plot(
+                    [row for row in rows if row.get("split") == split],
+                    panels,
+                    caption=f"Training {file.parent.name}, {split}.",
+                )
+                blocks += [plot] if plot is not None else []
+            blocks += [Notice(f"{broken} lines of its metrics cannot be read.", "note")] if broken else []
+    return blocks

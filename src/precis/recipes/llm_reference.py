@@ -1,0 +1,238 @@
+"""Learning from a large model's references and rankings (Liu et al. 2023, arXiv 2305.14239; BRIO, Liu et al. 2022).
+
+The paper's steps, and where each stands below:
+
+1. Documents, and what is imitated: quasi-references that a large model writes, or the data set's references.
+2. A warm-up: label-smoothed imitation of these.
+3. K candidates a document from the warm policy, by diverse beam search; each text once.
+4. Their order: by a large model (GPTRank, GPTScore), by ROUGE (BRIO), or by the sandbox's list-wise annotator; several
+   passes in permuted orders are joined by Borda counts.
+5. Contrastive training from the warm policy, and its twin: as many updates of imitation alone from the same start.
+6. Generation with beams whose length penalty is tuned until summaries are as long as what is imitated; and from the
+   same weights a choice among the warm policy's candidates (BRIO-Mul and BRIO-Ctr).
+7. Evaluation, with a judge that gave no training signal where there is one, and how well each policy's own score
+   orders candidates of documents that it has not seen.
+
+Departures: permuted passes (the paper asks once, in one order); the twin; further choices of weights in one training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import Field
+
+from ..evaluation.baselines import rule_candidates
+from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
+from ..judges.copying import CopyingJudge
+from ..judges.length import LengthJudge
+from ..judges.oracle import OracleJudge
+from ..judges.ownscore import OwnScoreJudge
+from ..judges.protocol import Judge
+from ..judges.rouge import RougeJudge
+from ..records import Document, Group
+from ..report.write import write_report
+from ..sampling.decoding import Decoding
+from ..selection import best_of, random_of
+from ..training import TrainConfig
+from . import steps
+from .contrastive_report import Contrast, contrastive_report
+from .settings import Settings
+from .workspace import Workspace, open_workspace
+
+WARM, IMITATION, CONTRASTIVE = "warm", "imitation only", "contrastive"
+
+
+class EvaluationSettings(Settings):
+    """What the result is measured on."""
+
+    n: int = Field(default=8, ge=2)
+    """Candidates of each test document by the warm policy, to choose among."""
+    decoding: Decoding = Decoding("beam", num_beams=4, max_new_tokens=142, no_repeat_ngram_size=3)
+    """How the policies write (4 beams for imitation, 64 or 128 for contrast in the README of Liu et al. 2023)."""
+    match_length: bool = True
+    """Tune the length penalty of beams on validation documents until summaries are as long as what is imitated."""
+    match_on: int = Field(default=50, ge=1)
+    """Validation documents to tune it on."""
+    judge_by_training: bool = True
+    """Have the judge that ranked for training rank the test summaries too; a large model is paid for that."""
+    gptscore: str = ""
+    """Folder or hub name of a model whose GPTScore is a further judge, for runs whose training judge is the only one
+    there is; none without it."""
+    examples: int = 8
+    """Documents that the report shows side by side."""
+    encoder: str | None = None
+    """Folder of an encoder for BERTScore; None leaves it out."""
+
+
+class WarmUpSettings(steps.SupervisedSettings):
+    """Label-smoothed imitation, with the numbers of `chatgpt_warmup` in the code of Liu et al. 2023."""
+
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the target probability spread over the vocabulary."""
+    training: TrainConfig = TrainConfig(
+        learning_rate=5e-4, schedule="inverse-sqrt", warmup_steps=1000, grad_clip=0.0, epochs=10, groups_per_batch=8,
+        accumulation=4, dropout=True,
+    )  # fmt: skip
+    """32 documents a step, a peak of 1.6e-5."""
+
+
+class LLMReference(Settings):
+    """Settings of the recipe `llm-reference`."""
+
+    seed: int = Field(default=1, ge=0, le=2**32 - 1)
+    """Seed of data, initial weights, orders and samples."""
+    data: steps.DataSettings = steps.DataSettings()
+    """Documents and their reference summaries."""
+    targets: steps.TargetSettings = steps.TargetSettings()
+    """What is imitated."""
+    start: steps.StartSettings = steps.StartSettings()
+    """The pretrained model (bart-large-cnn in the paper)."""
+    warm_up: WarmUpSettings = WarmUpSettings()
+    """The warm-up."""
+    candidates: steps.RankedCandidateSettings = steps.RankedCandidateSettings()
+    """Candidates to rank."""
+    ranking: steps.RankingSettings = steps.RankingSettings()
+    """Who ranks them."""
+    contrast: steps.ContrastSettings = steps.ContrastSettings()
+    """Contrastive training."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """The evaluation."""
+
+
+def run(settings: LLMReference, out: Path, *, store: str | None = None, command: str = "") -> Path:
+    """Run the recipe in the workspace `out`, resuming what is there; returns the path of `report.html`."""
+    with open_workspace(out, settings, store) as work:
+        return _run(work, settings, command)
+
+
+def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
+    seed = settings.seed
+    with work.step("documents", f"{settings.data.kind} documents"):
+        documents = steps.load_documents(work, settings.data, seed=seed)
+    with work.step("targets", f"what is imitated, from {settings.targets.source}"):
+        documents = steps.with_targets(work, documents, settings.targets)
+        references = steps.references_of(documents)
+
+    with work.step("warm-up", "label-smoothed imitation"):
+        start = steps.starting_writer(work, settings.start, documents, seed=seed)
+        imitated, judged = steps.shared_out(documents, settings.candidates)
+        warm = steps.supervise(work, start, imitated, documents.valid, settings.warm_up, name="warm")
+
+    with work.step("candidates", f"{settings.candidates.k} candidates a document by the warm policy"):
+        validated = documents.valid[: settings.candidates.valid_documents]
+        pool, held_out = (
+            steps.candidates_to_rank(work, warm, own, settings.candidates, references, seed=seed)
+            for own in (judged, validated)
+        )
+    with work.step("ranking", f"ordered by {settings.ranking.judge}"):
+        ranker = steps.ranking_judge(settings.ranking, seed=seed)
+        ranked, held_out_ranked = (steps.rank(work, ranker, own, references) for own in (pool, held_out))
+
+    with work.step("contrast", f"contrastive training ({settings.contrast.published})"):
+        learned = steps.contrast(work, warm, ranked, held_out_ranked, references, settings.contrast, seed=seed)
+    with work.step("imitation", "the twin: as many updates of imitation alone"):
+        twin = steps.imitate_beside(
+            work, warm, ranked, held_out_ranked, references, settings.contrast, steps=learned.result.steps, seed=seed
+        )
+
+    policies = {WARM: warm, IMITATION: twin}
+    for by, writer in learned.writers.items():
+        policies[CONTRASTIVE if CONTRASTIVE not in policies else f"{CONTRASTIVE} by {by}"] = writer
+    with work.step("length", "summaries as long as what is imitated"):
+        tuned = documents.valid[: settings.evaluation.match_on] if settings.evaluation.match_length else []
+        decodings = {
+            name: steps.matched_decoding(work, writer, tuned, settings.evaluation.decoding, name=name)
+            for name, writer in policies.items()
+        }
+    with work.step("test", "summaries of the test documents"):
+        written = {
+            name: steps.refer(
+                steps.write_candidates(work, writer, documents.test, decodings[name][0], k=1, seed=seed), references
+            )
+            for name, writer in policies.items()
+        }
+        n = settings.evaluation.n
+        choice = settings.candidates.model_copy(update={"k": n, "keep": None})
+        choices = steps.candidates_to_rank(work, warm, documents.test, choice, references, seed=seed)
+        sources = [group.source for group in documents.test if isinstance(group.source, Document)]
+        lead = steps.keep_candidates(work, documents.test, rule_candidates(sources, "lead"))
+
+    with work.step("evaluation", "every system, by every judge"):
+        alpha = settings.contrast.loss.length_penalty
+        own = {
+            name: OwnScoreJudge(policies[name].policy, policies[name].renderer, length_penalty=alpha, name=name)
+            for name in (CONTRASTIVE, IMITATION, WARM)
+        }
+        for scorer in own.values():
+            steps.judge(work, scorer, choices)
+        judges = _judges(settings, ranker)
+        everything = steps.together(choices, *written.values(), lead)
+        for judge in judges:
+            everything = steps.judge(work, judge, everything)
+        # A ranking of all summaries of a document orders those of its choices too.
+        said = {group.source.id: group.judgements for group in everything}
+        choices = [replace(group, judgements=said[group.source.id]) for group in choices]
+        gold, random = judges[0].info, f"random of {n}"
+        reranked, ceiling = f"best of {n} by contrastive", f"best of {n} by {gold.name}"
+        systems: dict[str, Sequence[Group]] = {
+            "Lead-3": lead,
+            **written,
+            random: random_of(choices, seed=seed).groups,
+            reranked: best_of(choices, own[CONTRASTIVE].info).groups,
+            ceiling: best_of(choices, gold).groups,
+        }
+        asked = {judge.info.id for judge in judges}
+        evaluation = evaluate_systems(
+            sources,
+            references,
+            {name: [c for group in groups for c in group.candidates] for name, groups in systems.items()},
+            judgements=[one for group in everything for one in group.judgements if one.judge.id in asked],
+            against=(IMITATION, REFERENCE, random),
+            baseline=IMITATION,
+            training_judges=[ranker.info.name],
+            encoder=settings.evaluation.encoder,
+            seed=seed,
+        )
+        write_evaluation(evaluation, work.folder)
+
+    about = Contrast(
+        gold=gold,
+        ranker=ranker.info,
+        own={name: judge.info for name, judge in own.items()},
+        contrastive=CONTRASTIVE,
+        imitation=IMITATION,
+        random=random,
+        reranked=reranked,
+        ceiling=ceiling,
+        matches={name: match for name, (_, match) in decodings.items()},
+    )
+    report = contrastive_report(
+        work,
+        settings,
+        command,
+        evaluation,
+        about,
+        documents=documents,
+        ranked=ranked,
+        result=learned.result,
+        choices=choices,
+        examples=settings.evaluation.examples,
+    )
+    html, _ = write_report(report, work.folder)
+    return html
+
+
+def _judges(settings: LLMReference, ranker: Judge) -> list[Judge]:
+    """Who grades the result, each once: first one that gave no training signal, where there is one."""
+    sandbox, trained_by = settings.data.kind == "sandbox", settings.ranking.judge
+    found: list[Judge] = [OracleJudge()] if sandbox and trained_by != "oracle" else []
+    if settings.evaluation.gptscore:
+        found.append(steps.gptscore_of(settings.evaluation.gptscore, one_line=settings.ranking.one_line))
+    if trained_by != "rouge":
+        found.append(RougeJudge())
+    if settings.evaluation.judge_by_training or not found:
+        found.append(ranker)
+    return [*found, LengthJudge(), CopyingJudge()]

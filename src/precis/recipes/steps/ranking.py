@@ -1,0 +1,146 @@
+"""Candidates and who ranks them: a large model, a metric, or the sandbox's annotator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from ...endpoint import EndpointConfig, EndpointEngine
+from ...errors import UserError
+from ...judges.gptrank import ListwiseJudge
+from ...judges.gptscore import GPTScoreJudge
+from ...judges.gptscore_prompts import templates_of
+from ...judges.likelihood import EndpointLikelihood, Likelihood
+from ...judges.oracle import OracleJudge
+from ...judges.policy_likelihood import PolicyLikelihood
+from ...judges.protocol import Judge
+from ...judges.ranker import RankerJudge
+from ...judges.rouge import RougeJudge
+from ...models import load_policy
+from ...records import Group, JudgeInfo, Ranking
+from ...sampling.decoding import Decoding
+from ...sandbox import RankerSettings
+from ...selection import Selection, distinct, ranked, rankings
+from ...selection.core import is_by
+from ..settings import Settings
+from ..workspace import Workspace, announce
+from .candidates import CandidateSettings, judge, write_candidates
+from .targets import References, refer
+from .writer import Writer
+
+if TYPE_CHECKING:
+    from ...endpoint import Engine
+
+
+class RankedCandidateSettings(CandidateSettings):
+    """Which candidates are written to be ranked."""
+
+    documents: int | None = None
+    """Training documents to write candidates for; None is all of them."""
+    valid_documents: int | None = 100
+    """Validation documents to write candidates for, by which weights are chosen (100 in Liu et al. 2023)."""
+    unseen: int = 0
+    """Keep the first so many of the training documents from the warm-up. After several epochs a policy knows the
+    references that it was trained on by heart; on these documents its candidates are as they will be on new ones."""
+    k: int = Field(default=16, ge=2)
+    """Candidates written of a document (BRIO: 16 on CNN/DM; Liu et al. 2023 rank 8)."""
+    keep: int | None = Field(default=None, ge=2)
+    """Of those that differ, keep so many, the most diverse; None keeps all (BRIO writes 128 on XSum and keeps 16)."""
+    decoding: Decoding = Decoding(
+        "diverse-beam", num_beams=16, num_groups=16, diversity_penalty=1.0, length_penalty=2.0, max_new_tokens=142,
+        min_new_tokens=56, no_repeat_ngram_size=3, early_stopping=True,
+    )  # fmt: skip
+    """Diverse beam search: 16 beams in 16 groups, penalty 1 (SimCLS and BRIO on CNN/DM, confirmed by the author)."""
+
+
+class RankingSettings(Settings):
+    """Who ranks the candidates (Liu et al. 2023: GPTScore or GPTRank; Liu et al. 2022: ROUGE)."""
+
+    judge: Literal["ranker", "gptrank", "gptscore", "rouge", "oracle"] = "ranker"
+    """`gptrank` is a large model that ranks lists; `gptscore` a model's log-probability of a summary; `rouge` the mean
+    of ROUGE-1, -2 and -L against what is imitated, BRIO's own setting; `ranker` the sandbox's simulated list-wise
+    annotator, `oracle` its truth."""
+    passes: int = Field(default=1, ge=1)
+    """With `gptrank` and `ranker`: rankings of each document, in other orders, joined by Borda counts."""
+    permute: bool = True
+    """With `gptrank` and `ranker`: show the candidates in a drawn order; without it in the order that they have, as in
+    the released rankings, where the last place is never the best."""
+    noise: float = Field(default=0.4, ge=0)
+    """With `ranker`: scale of its Gumbel noise, in points of the oracle's seven."""
+    position_bias: float = 0.0
+    """With `ranker`: points that favoured places gain."""
+    position_shape: Literal["first", "last", "ends"] = "first"
+    """With `ranker`: which places are favoured."""
+    endpoint: EndpointConfig | None = None
+    """With `gptrank` and `gptscore`: the server and the model's name, as in docs/endpoints.md; for `gptscore` one that
+    shows the log-probabilities of a prompt."""
+    max_tokens: int = 1024
+    """With `gptrank`: longest answer."""
+    model: str = ""
+    """With `gptscore`: folder or hub name of a local model that scores, in place of an endpoint."""
+    one_line: bool = True
+    """With `gptscore`: white space becomes single spaces, as in the paper's code; dialogues are read better without."""
+
+
+def ranking_judge(settings: RankingSettings, *, seed: int, engine: Engine | None = None) -> Judge:
+    """The judge whose order the policy learns. `engine` stands in for the endpoint of the settings.
+
+    Raises `UserError` if the settings do not say which large model is to judge.
+    """
+    if settings.judge == "rouge":
+        return RougeJudge(("rouge1", "rouge2", "rougeL"))
+    if settings.judge == "oracle":
+        return OracleJudge()
+    if settings.judge == "ranker":
+        how = RankerSettings(settings.noise, settings.position_bias, settings.position_shape)
+        return RankerJudge(settings.passes, settings.permute, seed, settings=how)
+    if settings.judge == "gptscore" and settings.model:
+        return gptscore_of(settings.model, one_line=settings.one_line)
+    if engine is None:
+        if settings.endpoint is None:
+            raise UserError("setting 'ranking.endpoint' is missing: say where the large model is and what it is called")
+        engine = EndpointEngine(settings.endpoint)
+    if settings.judge == "gptscore":
+        return _gptscore(EndpointLikelihood(engine), one_line=settings.one_line)
+    return ListwiseJudge(engine, settings.passes, seed, permute=settings.permute, max_tokens=settings.max_tokens)
+
+
+def gptscore_of(model: str, *, one_line: bool = True) -> Judge:
+    """GPTScore by a local model, a folder or a hub's name."""
+    return _gptscore(PolicyLikelihood(load_policy(model)), one_line=one_line)
+
+
+def _gptscore(likelihood: Likelihood, *, one_line: bool) -> Judge:
+    return GPTScoreJudge(likelihood, templates_of(one_line=one_line))
+
+
+def candidates_to_rank(
+    work: Workspace,
+    writer: Writer,
+    groups: Sequence[Group],
+    settings: RankedCandidateSettings,
+    references: References,
+    *,
+    seed: int,
+) -> list[Group]:
+    """K candidates of every group, each text once; what was dropped is counted and said."""
+    written = write_candidates(work, writer, groups, settings.decoding, k=settings.k, seed=seed)
+    kept = distinct(written, n=settings.keep or settings.k)
+    announce(f"  {kept}")
+    return refer(kept.groups, references)
+
+
+def rank(work: Workspace, ranker: Judge, groups: Sequence[Group], references: References) -> Selection:
+    """The groups with the order that the judge gives them; groups that it does not order are left out and counted."""
+    chosen = ordered(refer(judge(work, ranker, groups), references), ranker.info)
+    announce(f"  {chosen}")
+    return chosen
+
+
+def ordered(groups: Iterable[Group], judge: JudgeInfo | str) -> Selection:
+    """Groups in the order of a judge: from its rankings if it ranked anything, else from its scores."""
+    groups = list(groups)
+    ranks = any(isinstance(said, Ranking) and is_by(said.judge, judge) for group in groups for said in group.judgements)
+    return ranked(groups, judge) if ranks else rankings(groups, judge)

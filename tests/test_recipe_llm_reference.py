@@ -1,0 +1,154 @@
+"""The recipe `llm-reference` whole, in small: a complete run folder by an offline judge; run again, nothing anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from precis.errors import UserError
+from precis.recipes import llm_reference
+from precis.recipes.settings import load_settings, presets
+from precis.report.contents import Table
+from precis.report.write import read_report
+from precis.store import Store
+
+SMALL = """
+[data]
+kind = "sandbox"
+train_documents = 8
+valid_documents = 4
+test_documents = 4
+[start]
+model = "init"
+size = "tiny"
+vocab_size = 600
+template = "separator"
+max_prefix_tokens = 700
+[warm_up.training]
+max_steps = 2
+[candidates]
+k = 3
+decoding = {kind = "temperature", max_new_tokens = 12}
+[ranking]
+judge = "ranker"
+passes = 2
+position_bias = 1.0
+[contrast]
+select = ["total", "generation"]
+watch = 2
+decoding = {kind = "greedy", max_new_tokens = 10}
+[contrast.training]
+max_steps = 2
+evaluate_every = 1
+[evaluation]
+n = 3
+match_on = 2
+decoding = {kind = "beam", num_beams = 2, max_new_tokens = 10}
+"""
+
+
+def settings(folder: Path, *overrides: str) -> llm_reference.LLMReference:
+    config = folder / "small.toml"
+    config.write_text(SMALL)
+    return load_settings(llm_reference.LLMReference, "llm-reference", config=config, overrides=overrides)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    llm_reference.run(settings(folder), folder / "work", command="precis run llm-reference")
+    return folder
+
+
+def test_llm_reference_leaves_a_complete_folder(finished: Path) -> None:
+    work = finished / "work"
+    for name in ("config.json", "feedback.db", "times.json", "report.html", "outputs.jsonl", "evaluation.json"):
+        assert (work / name).is_file(), name
+    report = read_report(work / "report.json")
+    assert set(report.run.seconds) == {
+        "documents", "targets", "warm-up", "candidates", "ranking", "contrast", "imitation", "length", "test",
+        "evaluation",
+    }  # fmt: skip
+    systems = {json.loads(line)["system"] for line in (work / "outputs.jsonl").read_text().splitlines()}
+    assert systems <= {
+        "Lead-3", "warm", "imitation only", "contrastive", "contrastive by generation", "random of 3",
+        "best of 3 by contrastive", "best of 3 by oracle",
+    }  # fmt: skip
+    assert {"Lead-3", "warm", "imitation only", "contrastive"} <= systems
+    saved = json.loads((work / "config.json").read_text())
+    assert saved["contrast"]["loss"]["rank_weight"] == 100
+    twin = json.loads((work / "training" / "imitation" / "result.json").read_text())
+    assert twin["steps"] == 2 == json.loads((work / "training" / "contrastive" / "result.json").read_text())["steps"]
+    with Store(work) as store:
+        held = store.stats()["judgements"]["by_judge"]
+    assert held["ranker"]["ranking"] > 0 and held["ranker pass"]["ranking"] == 2 * held["ranker"]["ranking"]
+    # Beside the judge that trained, one that did not, wherever something is judged.
+    rates = json.loads((work / "evaluation.json").read_text())["win_rates"]
+    assert {"ranker", "oracle", "rouge"} <= {rate["judge"] for rate in rates}
+    (ordering,) = (section for section in report.sections if section.title.startswith("How well"))
+    # The oracle has 1 for whatever an untrained model writes, so it may order nothing; the report then says so.
+    assert all(f"{judge} " in str(ordering.blocks) for judge in ("oracle", "ranker"))
+    table = [block for block in ordering.blocks if isinstance(block, Table)][-1]
+    assert table.caption.startswith("Pairs ordered as ranker does")
+    assert {"contrastive", "imitation only", "warm", "length"} <= {row.cells[0].value for row in table.rows}
+    lengths = [b for s in report.sections for b in s.blocks if isinstance(b, Table) and "Length penalties" in b.caption]
+    assert lengths[0].rows[0].cells[0].value == "warm"
+
+
+def test_run_again_it_writes_and_judges_nothing_anew(finished: Path) -> None:
+    work = finished / "work"
+    with Store(work) as store:
+        before = store.stats()
+    first = (work / "evaluation.json").read_bytes()
+    llm_reference.run(settings(finished), work)
+    with Store(work) as store:
+        assert store.stats() == before
+    assert (work / "evaluation.json").read_bytes() == first
+
+
+@pytest.mark.parametrize("name", presets("llm-reference"))
+def test_presets_are_valid(name: str) -> None:
+    loaded = load_settings(llm_reference.LLMReference, "llm-reference", preset=name)
+    assert loaded.candidates.decoding.kind == "diverse-beam" and loaded.candidates.k == 8
+    assert loaded.contrast.training.schedule == "inverse-sqrt"
+
+
+def test_who_grades_is_never_only_who_trained(tmp_path: Path) -> None:
+    def judges(*overrides: str) -> list[str]:
+        how = settings(tmp_path, *overrides)
+        ranker = llm_reference.steps.ranking_judge(how.ranking, seed=1)
+        return [judge.info.name for judge in llm_reference._judges(how, ranker)]
+
+    assert judges() == ["oracle", "rouge", "ranker", "length", "copying"]
+    assert judges("ranking.judge=oracle") == ["rouge", "oracle", "length", "copying"]
+    assert judges("ranking.judge=rouge") == ["oracle", "rouge", "length", "copying"]
+    assert judges("evaluation.judge_by_training=false") == ["oracle", "rouge", "length", "copying"]
+    # The one case without another: the report then says so.
+    assert judges("data.kind=dialogsum", "ranking.judge=rouge") == ["rouge", "length", "copying"]
+
+
+def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
+    for override, said in {
+        "contrast.select=[]": "contrast.select",
+        "contrast.loss.rank_wait=1": "there is no such setting",
+        "ranking.judge=nobody": "ranking.judge",
+        "candidates.k=1": "candidates.k",
+    }.items():
+        with pytest.raises(UserError, match=said):
+            settings(tmp_path, override)
+    with pytest.raises(UserError, match=r"ranking\.endpoint"):
+        llm_reference.steps.ranking_judge(settings(tmp_path, "ranking.judge=gptrank").ranking, seed=1)
+
+
+def test_every_setting_says_what_it_is() -> None:
+    schema = llm_reference.LLMReference.model_json_schema()
+    parts = {"LLMReference": schema, **schema["$defs"]}
+    missing = {
+        f"{name}.{field}"
+        for name, part in parts.items()
+        for field, entry in part.get("properties", {}).items()
+        if not entry.get("description")
+    }
+    assert not missing
