@@ -1,22 +1,29 @@
 # Two commands for a fresh machine: `make demo` and `make test`. They need Python 3.11+, make and a package index.
 PYTHON ?= python3
 VENV   ?= .venv
+# The versions to install: constraints.txt, or constraints-low.txt for the lowest that pyproject.toml allows.
+CONSTRAINTS ?= constraints.txt
+# The lowest Python that pyproject.toml allows: the lowest versions of numpy, scipy and pyarrow have no wheels for all.
+PYTHON_LOW  ?= python3.11
 # Extra arguments for pip, for instance an index that holds CPU builds of torch.
 PIP_ARGS ?=
 OUT    ?= precis-demo
 
 bin     := $(VENV)/bin
-install := $(bin)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+install := $(bin)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c $(CONSTRAINTS)
 
 # Half an environment (a Python without ensurepip) must not look like a whole one to the next make.
 .DELETE_ON_ERROR:
-.PHONY: demo test bench lint docs clean
+.PHONY: demo test test-low bench lint docs clean
 
 demo: $(VENV)/.installed
 	$(bin)/precis quickstart --out $(OUT)
 
 test: $(VENV)/.installed-dev
 	$(bin)/python -m pytest -n 2
+
+test-low:
+	$(MAKE) test VENV=.venv-low CONSTRAINTS=constraints-low.txt PYTHON=$(PYTHON_LOW)
 
 bench: $(VENV)/.installed-dev
 	$(bin)/python -m benchmarks
@@ -34,20 +41,20 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # torch comes first, by its pinned version: a plain `torch` would bring several gigabytes of CUDA with it.
-$(VENV)/.torch: constraints.txt | $(VENV)/bin/python
+$(VENV)/.torch: $(CONSTRAINTS) | $(VENV)/bin/python
 	@echo "Installing torch (once; a few minutes)"
 	$(install) torch
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.torch
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS) $(VENV)/.torch
 	@echo "Installing precis"
 	$(install) -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml constraints.txt $(VENV)/.torch
+$(VENV)/.installed-dev: pyproject.toml $(CONSTRAINTS) $(VENV)/.torch
 	@echo "Installing precis with its development extra"
 	$(install) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) $(OUT) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-low $(OUT) .pytest_cache .mypy_cache .ruff_cache
