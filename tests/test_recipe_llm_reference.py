@@ -45,7 +45,7 @@ evaluate_every = 1
 [evaluation]
 n = 3
 match_on = 2
-decoding = {kind = "beam", num_beams = 2, max_new_tokens = 10}
+decoding = {kind = "beam", num_beams = 2, max_new_tokens = 10, no_repeat_ngram_size = 0}
 """
 
 

@@ -15,6 +15,7 @@ from precis.recipes.settings import load_settings, presets
 from precis.recipes.workspace import open_workspace
 from precis.report.contents import Table
 from precis.report.write import read_report
+from precis.sampling.decoding import Decoding
 from precis.store import Store
 
 SMALL = """
@@ -147,6 +148,8 @@ def test_naming_one_setting_of_a_part_leaves_the_papers_values_of_the_others() -
     assert loaded.reinforcement.training == replace(own.reinforcement.training, seed=5)
     assert loaded.candidates.decoding == replace(own.candidates.decoding, max_new_tokens=30)
     assert load_settings(kind, "human-feedback") == own
+    other = load_settings(kind, "human-feedback", overrides=['candidates.decoding={kind="beam", num_beams=4}'])
+    assert other.candidates.decoding == Decoding("beam", num_beams=4), "0.7 was the temperature of another kind"
 
 
 @pytest.mark.parametrize("name", presets("human-feedback"))

@@ -18,6 +18,7 @@ from ..errors import UserError
 from ..evaluation.plain import write_text
 
 PRESETS = Path(__file__).parent / "presets"
+KIND = "kind"
 
 
 class Settings(BaseModel):
@@ -62,7 +63,7 @@ def _chosen(defaults: Any) -> dict[str, Any]:
         value = getattr(defaults, name)
         if isinstance(value, Settings) or is_dataclass(value):
             values[name] = _chosen(value)
-        elif value != own:
+        elif value != own or name == KIND:
             values[name] = value
     return values
 
@@ -135,7 +136,8 @@ def _parse_override(text: str) -> dict[str, Any]:
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
+    """`above` over `below`; a part of another kind (of decoding, of data) takes nothing over."""
+    merged = dict(below) if above.get(KIND, below.get(KIND)) == below.get(KIND) else {}
     for key, value in above.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if both else value
