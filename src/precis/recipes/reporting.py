@@ -121,8 +121,8 @@ def best_of_n_report(
 
 
 def _better(evaluation: Evaluation, about: Findings) -> list[str]:
-    """Whether the reward model's choice beats a random one: by ROUGE-1, and by the gold judge."""
-    found = [_said(d, about) for d in evaluation.differences if d.a == about.chosen and d.metric == "rouge1"]
+    """Whether the reward model's choice beats a random one: by the gold judge, and by ROUGE-1."""
+    found = []
     for rate in evaluation.win_rates:
         if (rate.system, rate.against, rate.judge) != (about.chosen, about.random, about.gold.name):
             continue
@@ -134,7 +134,7 @@ def _better(evaluation: Evaluation, about: Findings) -> list[str]:
             f"By {rate.judge}, {about.chosen} beats {about.random} on {value.value:.0%} of {value.n} documents "
             f"[{value.low:.0%}, {value.high:.0%}], a tie counting half."
         )
-    return found
+    return found + [_said(d, about) for d in evaluation.differences if d.a == about.chosen and d.metric == "rouge1"]
 
 
 def _said(difference: Difference, about: Findings) -> str:
