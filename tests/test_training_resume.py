@@ -20,7 +20,7 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, i
     root = tmp_path_factory.mktemp("victims")
     command = [sys.executable, str(HERE / "training_victim.py"), str(root)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return root, json.loads(done.stdout.splitlines()[-1])
 
