@@ -12,7 +12,6 @@ from ..errors import UserError
 from . import contrastive, data, humaneval, judge, models, reinforce, run, work
 from .analyse import analyse_app
 from .app import run_guarded
-from .memory import keep_memory
 
 # Older releases of typer take their errors from click, newer ones have their own: both stand in this line of descent.
 _UsageError, _ParserError = typer.BadParameter.__mro__[1:3]
@@ -54,7 +53,6 @@ def _without_command(context: typer.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 a bug of ours, 2 a mistake to mend, 130 stopped."""
-    keep_memory()
     sys.exit(run_guarded(lambda: _run(arguments)))
 
 
