@@ -35,7 +35,7 @@ from precis.records import (
 from precis.store import Store
 
 FILE_KINDS = [kind for kind in KINDS if kind not in ("docstrings", "hf")]
-SUFFIX = {"csv": ".csv", "parquet": ".parquet"}
+SUFFIX = {"csv": ".csv", "parquet": ".parquet", "brio": ".json"}
 
 
 @pytest.fixture(scope="module")

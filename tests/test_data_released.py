@@ -1,4 +1,4 @@
-"""Released judgements: OpenAI's axis ratings, SumLLM's ranks and scores, SummEval's ratings.
+"""Released judgements: OpenAI's axis ratings, SumLLM's ranks and scores, BRIO's ROUGE, SummEval's ratings.
 
 Run: python -m pytest tests/test_data_released.py
 """
@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from precis.cli import main
 from precis.data import import_into, read, write
-from precis.errors import BadInput
+from precis.errors import BadInput, UserError
 from precis.records import Candidate, Comparison, Document, JudgeInfo, Maker, Ranking, Rating, Score
 from precis.store import Store
 
@@ -218,6 +219,114 @@ def test_sumllm_itself(tmp_path: Path) -> None:
             text = max(row["candidates"], key=lambda pair: pair[1])[0]
             document = Document(row["article"])
             assert best[document.id] == Candidate(document.id, text, Maker("policy", "sumllm")).id
+
+
+# BRIO and SimCLS
+
+BRIO: dict[str, Any] = {
+    "article": ["a dog 's long day .", "it ended ."],
+    "article_untok": ["A dog's long day.", "It ended."],
+    "abstract": ["a dog 's day ."],
+    "abstract_untok": ["A dog's day."],
+    "candidates": [[["a dog .", "a day ."], 0.5], [["a day ."], 0.25], [["a day ."], 0.25]],
+    "candidates_untok": [[["A dog.", "A day."], 0.5], [["A day."], 0.25], [["A day."], 0.25]],
+}
+
+
+def brio_folder(path: Path, *rows: dict[str, Any], indent: int | None = None) -> Path:
+    path.mkdir(parents=True)
+    for number, row in enumerate(rows):
+        (path / f"{number}.json").write_text(json.dumps(row, indent=indent))
+    return path
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+def test_brio_reads_the_text_as_it_was_written(tmp_path: Path, indent: int | None) -> None:
+    path = brio_folder(tmp_path / "cnndm" / "val", BRIO, indent=indent)
+    document, abstract, *rest = read("brio", path)
+    assert document == Document("A dog's long day. It ended.", dataset="brio", split="valid")
+    assert abstract == Candidate(document.id, "A dog's day.", Maker("reference", "brio"))
+    maker, judge = Maker("policy", "brio"), JudgeInfo("rouge (released)")
+    texts = [("A dog. A day.", 0), ("A day.", 0), ("A day.", 1)]
+    candidates = [Candidate(document.id, text, maker, index) for text, index in texts]
+    scores = [
+        Score(judge, document.id, candidate.id, value, "rouge")
+        for candidate, value in zip(candidates, (0.5, 0.25, 0.25), strict=True)
+    ]
+    assert rest == [*candidates, *scores]
+
+
+def test_brio_without_the_text_as_it_was_written_is_read_tokenized(tmp_path: Path) -> None:
+    row = {name: value for name, value in BRIO.items() if not name.endswith("_untok")}
+    document, abstract, first, *_ = read("brio", brio_folder(tmp_path / "x", row | {"abstract": "one text"}))
+    assert [document.text, abstract.text, first.text] == [
+        "a dog 's long day . it ended .", "one text", "a dog . a day ."
+    ]  # fmt: skip
+
+
+def test_a_folder_of_brio_comes_in_the_order_of_its_numbers_and_a_list_in_its_own(tmp_path: Path) -> None:
+    rows = [BRIO | {"article_untok": [f"Article {number}."]} for number in range(11)]
+    path = brio_folder(tmp_path / "test", *rows)
+    expected = [f"Article {number}." for number in range(11)]
+    assert [record.text for record in read("brio", path) if isinstance(record, Document)] == expected
+    for name, content in (("all.json", json.dumps(rows)), ("all.jsonl", "\n".join(map(json.dumps, rows)))):
+        (tmp_path / name).write_text(content)
+        found = [record for record in read("brio", tmp_path / name) if isinstance(record, Document)]
+        assert [record.text for record in found] == expected
+    with Store(tmp_path / "store") as store:
+        report = import_into(store, "brio", path)
+        assert (report.rows, report.new) == (11, {"documents": 11, "candidates": 44, "judgements": 33})
+        assert import_into(store, "brio", path).new == {"documents": 0, "candidates": 0, "judgements": 0}
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [({"candidates_untok": [[["a"], "0.5"]]}, "field 'candidates_untok': expected a finite number"),
+     ({"candidates_untok": [[["a", 3], 0.5]]}, "field 'candidates_untok': expected text, found int"),
+     ({"candidates_untok": [[3, 0.5]]}, "expected a list of sentences, found int"),
+     ({"candidates_untok": [["a"]]}, r"expected \[text, number\]"), ({"candidates_untok": []}, "at least one"),
+     ({"article_untok": None}, "field 'article_untok': expected a list of sentences, found nothing"),
+     ({"abstract_untok": []}, "field 'abstract_untok': expected text, found nothing but white space")],
+)  # fmt: skip
+def test_bad_files_of_brio(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    path = brio_folder(tmp_path / "x", BRIO | change, BRIO)
+    with pytest.raises(BadInput, match=says) as caught:
+        list(read("brio", path))
+    assert str(path / "0.json") in str(caught.value)
+    bad, counts = tmp_path / "bad.jsonl", Counter[str]()
+    assert len(list(read("brio", path, skip_bad=bad, counts=counts))) == 2 + 3 + 3
+    assert counts == {"rows": 2, "bad rows": 1}
+
+
+@pytest.mark.parametrize(
+    "content, says",
+    [('{"article": ', "not valid JSON"), ("3", "expected a JSON object, found int"), ("", "there are no rows in it")],
+)
+def test_files_of_brio_that_are_no_object(tmp_path: Path, content: str, says: str) -> None:
+    path = tmp_path / "0.json"
+    path.write_text(content)
+    with pytest.raises(BadInput, match=says):
+        list(read("brio", path))
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 4039\n".format("0" * 64)
+
+
+@pytest.mark.parametrize(
+    "kind, name", [("brio", "0.json"), ("sumllm", "a.jsonl"), ("csv", "a.csv"), ("parquet", "a.parquet")]
+)
+def test_a_pointer_of_git_in_a_files_place_is_told_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, name: str
+) -> None:
+    (tmp_path / name).write_text(POINTER)
+    with pytest.raises(SystemExit) as ended:
+        main(["import", kind, str(tmp_path / name), "--store", str(tmp_path / "store")])
+    assert ended.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is not the file but git's pointer to it; fetch the file with `git lfs pull`" in said
+    # Not a bad row: the other files of the folder are pointers too.
+    with pytest.raises(UserError, match="git lfs pull"):
+        list(read(kind, tmp_path / name, skip_bad=tmp_path / "bad.jsonl"))
 
 
 # SummEval

@@ -25,6 +25,8 @@ _SPLITS = {
     "valid2": "valid2",
     "test": "test",
 }
+# How the few lines begin that stand in a checkout for a file of git's large file storage.
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _WORDS = re.compile(r"valid[12](?!\d)|[a-z]+")
 
 
@@ -58,7 +60,7 @@ def dataset_of(path: Path) -> str:
 
 @contextmanager
 def reading(path: Path) -> Iterator[BinaryIO]:
-    """`path`, open for reading bytes."""
+    """`path`, open for reading bytes. Raises `UserError` if it cannot be, or is but git's pointer to the file."""
     try:
         stream = open(path, "rb")  # noqa: SIM115  (closed below)
     except IsADirectoryError as error:
@@ -67,6 +69,8 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         raise UserError(f"cannot read {path}: {_reason(error)}") from error
     with stream:
         try:
+            if stream.peek(len(_LFS_POINTER)).startswith(_LFS_POINTER):
+                raise UserError(f"{path} is not the file but git's pointer to it; fetch the file with `git lfs pull`")
             yield stream
         except OSError as error:
             raise UserError(f"cannot read {path}: {_reason(error)}") from error

@@ -1,4 +1,4 @@
-"""JSON files: one object a line (JSONL), or one list of objects."""
+"""JSON files: one object a line (JSONL), one list of objects, or one object that is the whole file."""
 
 from __future__ import annotations
 
@@ -31,6 +31,25 @@ def json_rows(path: Path) -> Iterator[Row | Bad]:
             yield from _list_rows(path, b"".join(head) + stream.read())
         else:
             yield from _line_rows(path, chain(head, stream))
+
+
+def object_rows(path: Path) -> Iterator[Row | Bad]:
+    """The one object that is the whole file, on however many lines; a list as `json_rows` reads it."""
+    with reading(path) as stream:
+        content = stream.read().removeprefix(_BOM)
+    if not content.strip():
+        return
+    if content.lstrip().startswith(b"["):
+        yield from _list_rows(path, content)
+        return
+    try:
+        fields = parse(decode(content))
+        if not isinstance(fields, dict):
+            raise BadInput(f"expected a JSON object, found {type(fields).__name__}")
+    except BadInput as error:
+        yield Bad(error.at(path=path), content.decode("utf-8", "backslashreplace"))
+    else:
+        yield Row(1, fields)
 
 
 def _line_rows(path: Path, lines: Iterable[bytes]) -> Iterator[Row | Bad]:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ..errors import BadInput, UserError
 from ..records import Document
-from . import dialogsum, docstrings, native, openai, pairs, sumllm, summeval, table, tldr, trl
+from . import brio, dialogsum, docstrings, native, openai, pairs, sumllm, summeval, table, tldr, trl
 from .arrow_rows import arrow_rows, dataset_files, parquet_rows
 from .csv_rows import csv_rows
 from .files import dataset_of, files_at, split_of
-from .json_rows import json_rows
+from .json_rows import json_rows, object_rows
 from .rows import Bad, Fields, Record, Rejects, Row
 from .tldr_filters import TldrFilter
 
@@ -23,7 +23,7 @@ RowsOf = Callable[[Path], Iterator[Row | Bad]]
 
 TABLES: dict[str, RowsOf] = {"jsonl": json_rows, "csv": csv_rows, "parquet": parquet_rows, "hf": arrow_rows}
 KINDS = (
-    *TABLES, "precis", "dialogsum", *pairs.NAMES, "tldr", "openai", "sumllm", "summeval", "trl", "docstrings"
+    *TABLES, "precis", "dialogsum", *pairs.NAMES, "tldr", "openai", "sumllm", "brio", "summeval", "trl", "docstrings"
 )  # fmt: skip
 _BY_SUFFIX: dict[str, RowsOf] = {
     ".jsonl": json_rows,
@@ -32,6 +32,12 @@ _BY_SUFFIX: dict[str, RowsOf] = {
     ".csv": csv_rows,
     ".tsv": csv_rows,
     ".parquet": parquet_rows,
+}
+# Kinds whose rows need to know no more than their data set and split.
+_PLAIN: dict[str, Callable[..., Iterator[Record]]] = {
+    "brio": brio.parse,
+    "dialogsum": dialogsum.parse,
+    "trl": trl.parse,
 }
 _SUFFIXES = {"jsonl": {".jsonl", ".ndjson"}, "csv": {".csv", ".tsv"}, "parquet": {".parquet"}}
 
@@ -88,6 +94,11 @@ def _files(kind: str, path: Path) -> list[tuple[Path, str, RowsOf]]:
         files = dataset_files(path)
         return [(file, part, parquet_rows if file.suffix == ".parquet" else arrow_rows) for file, part in files]
     found = files_at(path, _SUFFIXES.get(kind, set(_BY_SUFFIX)))
+    if kind == "brio":  # 0.json, 1.json, …, in a folder that is named for the split
+        readers = {**_BY_SUFFIX, ".json": object_rows}
+        split = split_of(path.absolute() if path.is_dir() else path.absolute().parent)
+        found.sort(key=lambda file: (len(file.stem), file.stem))
+        return [(file, split_of(file) or split, readers.get(file.suffix.lower(), json_rows)) for file in found]
     rows_of = TABLES.get(kind)
     return [(file, split_of(file), rows_of or _BY_SUFFIX.get(file.suffix.lower(), json_rows)) for file in found]
 
@@ -120,8 +131,8 @@ def _parser(kind: str, file: Path, name: str, part: str, asked: _Asked) -> Parse
         return partial(summeval.parse, dataset=name, split=part, counts=asked.counts)
     if kind in pairs.NAMES:
         return partial(pairs.parse, kind, dataset=name, split=part)
-    if kind in ("dialogsum", "trl"):
-        return partial(dialogsum.parse if kind == "dialogsum" else trl.parse, dataset=name, split=part)
+    if kind in _PLAIN:
+        return partial(_PLAIN[kind], dataset=name, split=part)
     return native.parse
 
 

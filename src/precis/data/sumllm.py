@@ -9,7 +9,7 @@ Rows do not say which model judged; the file's name does (`gptrank_gpt4.jsonl`, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import BadInput
@@ -34,12 +34,7 @@ def parse(fields: Fields, dataset: str, split: str, file: str = "") -> Iterator[
     document = Document(text_of(fields, "article"), dataset=dataset, split=split)
     yield document
     yield reference(document, text_of(fields, "abstract"), by=writer)
-    texts, numbers = _pairs(list_of(fields, "candidates"))
-    maker = Maker("policy", dataset)
-    # The index tells the same text written twice, not the place in the row: other files have other orders.
-    candidates = [
-        Candidate(document.id, text, maker, index=texts[:place].count(text)) for place, text in enumerate(texts)
-    ]
+    candidates, numbers = numbered_candidates(fields, "candidates", document, Maker("policy", dataset))
     yield from candidates
     if all(number in range(1, len(numbers) + 1) for number in numbers):
         tiers = (
@@ -56,14 +51,28 @@ def parse(fields: Fields, dataset: str, split: str, file: str = "") -> Iterator[
         )
 
 
-def _pairs(candidates: list[Any]) -> tuple[list[str], list[float]]:
-    if not candidates:
-        raise BadInput("expected at least one [text, number]", field="candidates")
-    for pair in candidates:
+def _text(value: Any, name: str) -> str:
+    check_text(value, name, allow_empty=True)
+    return str(value)
+
+
+def numbered_candidates(
+    fields: Fields, name: str, document: Document, maker: Maker, text: Callable[[Any, str], str] = _text
+) -> tuple[list[Candidate], list[float]]:
+    """The candidates and the numbers of a field of [text, number] pairs; `text` reads the first of a pair.
+
+    A candidate's index tells the same text written twice, not its place in the row: other files have other orders.
+    """
+    pairs = list_of(fields, name)
+    if not pairs:
+        raise BadInput("expected at least one [text, number]", field=name)
+    texts: list[str] = []
+    for pair in pairs:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise BadInput(f"expected [text, number], found {str(pair)[:60]!r}", field="candidates")
-        check_text(pair[0], "candidates", allow_empty=True)
+            raise BadInput(f"expected [text, number], found {str(pair)[:60]!r}", field=name)
+        texts.append(text(pair[0], name))
         number = pair[1]
         if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
-            raise BadInput(f"expected a finite number beside each text, found {number!r}", field="candidates")
-    return [pair[0] for pair in candidates], [pair[1] for pair in candidates]
+            raise BadInput(f"expected a finite number beside each text, found {number!r}", field=name)
+    candidates = [Candidate(document.id, own, maker, index=texts[:place].count(own)) for place, own in enumerate(texts)]
+    return candidates, [pair[1] for pair in pairs]
