@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +37,14 @@ def posts(tmp_path: Path) -> Path:
     path = tmp_path / "posts.jsonl"
     path.write_text("\n".join(json.dumps(post) for post in POSTS))
     return path
+
+
+def imported(kind: str, rows: Sequence[Mapping[str, Any]], folder: Path) -> Path:
+    """`folder`, with a store of these rows of a file of that kind."""
+    path = folder / f"{kind}.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    assert run("import", kind, path, "--store", folder) == 0
+    return folder
 
 
 def last_json(text: str) -> dict[str, object]:
@@ -65,7 +75,10 @@ def test_from_documents_to_a_summary_by_single_commands(
     assert run("train", "reward", "--model", sft, "--judge", "length", "-o", reward, *training, *common) == 0
     assert run("judge", "reward", "--reward-model", reward, *common) == 0
     assert run("judge", "rouge", *common) == 0
+    capsys.readouterr()
     assert run("evaluate", "-o", tmp_path / "evaluation", *common) == 0
+    shown = capsys.readouterr().out
+    assert "note: 3 win rates are not listed" in shown and "not estimable" not in shown, "no judge saw the references"
     assert (tmp_path / "evaluation" / "outputs.jsonl").is_file()
     assert run("export", "trl", tmp_path / "pairs.jsonl", "--judge", "length", *common) == 0
     text = tmp_path / "text.txt"

@@ -11,7 +11,7 @@ import pytest
 
 from precis.records import JudgeInfo, Rating, Score
 from precis.store import Store
-from test_cli import last_json, run
+from test_cli import imported, last_json, run
 
 REAL = Path(__file__).parent / ".." / ".." / "shared" / "data" / "openai_comparisons"
 POLICIES = {"sft": 12, "ppo": 20, "ref": 15}  # words
@@ -48,10 +48,7 @@ def comparisons(documents: int = 24) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("work")
-    path = folder / "comparisons.jsonl"
-    path.write_text("\n".join(json.dumps(row) for row in comparisons()))
-    assert run("import", "openai", path, "--store", folder) == 0
+    folder = imported("openai", comparisons(), tmp_path_factory.mktemp("work"))
     judge = JudgeInfo("reward", {"model": "m"})
     with Store(folder) as store:
         candidates = store.candidates()

@@ -15,7 +15,7 @@ import pytest
 
 from precis.records import JudgeInfo, Ranking, Score
 from precis.store import Store
-from test_cli import last_json, run
+from test_cli import imported, last_json, run
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "dogs", "barked", "at", "one", "car", "in", "our", "street"]
 
@@ -45,10 +45,7 @@ def rows(documents: int = 12) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("work")
-    path = folder / "summeval.jsonl"
-    path.write_text("\n".join(json.dumps(row) for row in rows()))
-    assert run("import", "summeval", path, "--store", folder) == 0
+    folder = imported("summeval", rows(), tmp_path_factory.mktemp("work"))
     with Store(folder) as store:
         for group in store.groups():
             ids = [candidate.id for candidate in group.candidates]

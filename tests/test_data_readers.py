@@ -138,6 +138,7 @@ def test_openai_one_policy_writing_the_same_text_twice(tmp_path: Path) -> None:
         ({"extra": {"confidence": 4}}, "field 'confidence': confidence 4 means 'a', but the choice is 'b'"),
         ({"extra": {"confidence": 5}}, "confidence 5 means 'tie'"),
         ({"extra": {"confidence": "8"}}, "expected a whole number from 1 to 9"),
+        ({"extra": {"confidence": True}}, "field 'confidence': expected a whole number from 1 to 9, found True"),
         ({"extra": []}, "field 'extra': expected an object, found list"),
         ({"worker": None}, "field 'worker'"),
         ({"info": None}, "field 'info': expected an object, found nothing"),

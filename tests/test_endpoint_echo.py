@@ -205,7 +205,9 @@ def test_a_number_that_is_none_is_not_zero(make: Make) -> None:
         (["caf", "bytes:\\xc3\\xa9", "!"], "café!", [0, 3, 4]),
         (["a", "", "", "", "b"], "a\N{GRINNING FACE}b", [0, 1, 1, 1, 2]),  # parts that are not shown
         (["a", "", "\N{GRINNING FACE}", "b"], "a\N{GRINNING FACE}b", [0, 1, 1, 2]),  # shown with the last part
-        (["see", " ", "", "b"], "see \N{GRINNING FACE}b", None),
+        # Parts of a character go with what is shown before them, as " \xf0\x9f\x98" in most vocabularies.
+        (["see", " ", "", "b"], "see \N{GRINNING FACE}b", [0, 3, 4, 4]),
+        (["C", "a", "f", "", " ", "", "", "", "d"], "Café “d", [0, 1, 2, 3, 3, 5, 5, 5, 6]),
         (["<0x41>", "b"], "<0x41>b", [0, 6]),  # a text that says so
         (["a", "b"], "abc", None),
         (["a", "b", "c"], "ab", None),

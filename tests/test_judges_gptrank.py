@@ -424,6 +424,20 @@ def test_an_order_without_a_verdict_is_a_failure_and_the_other_stands() -> None:
     assert judge.counts["orders without a verdict"] == 1 and judge.counts["asked again"] == 1
 
 
+def test_an_order_that_failed_for_good_is_not_asked_again(tmp_path: Path) -> None:
+    """As with one pass among several: each candidate has a verdict, so the group is done."""
+    engine = FakeEngine(lambda request: "hm" if shown_in(request)[1] == "a" else "Decision: 1")
+    one = group("a", "bb")
+    with Store(tmp_path) as store:
+        store.add_documents([DOCUMENT])
+        store.add_candidates(one.candidates)
+        first = run_judge(store, PairwiseJudge(engine), [one], quiet=True)
+        assert (first.judgements, first.failures) == (1, 1)
+        asked = len(engine.asked)
+        assert run_judge(store, PairwiseJudge(engine), [one], quiet=True).asked == 0
+    assert len(engine.asked) == asked
+
+
 def test_a_group_whose_answers_may_still_come_is_left_open() -> None:
     def answer(request: Request) -> str | NoReply:
         return longer(request) if shown_in(request)[1] == "a" else NoReply("the server is gone", permanent=False)

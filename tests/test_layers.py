@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "src" / "precis"
 
 # Left to right. Modules in one set may not import each other, unless they are one package.
 LAYERS = [
-    {"errors"},
+    {"errors", "leftovers"},
     {"records", "progress"},
     {"textmetrics"},
     {"store", "data", "render", "sandbox", "endpoint"},
@@ -30,7 +30,9 @@ RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 ONE_PACKAGE = {frozenset({"data", "store"})}
 # What training code must not load, so that it runs on a bare GPU box (DESIGN §11).
 NOT_IN_TRAINING = {"pydantic", "sqlalchemy", "jinja2", "typer", "fastapi"}
-TRAINING_ROOMS = {"records", "errors", "progress", "render", "models", "logprobs", "objectives", "training"}
+TRAINING_ROOMS = {
+    "records", "errors", "leftovers", "progress", "render", "models", "logprobs", "objectives", "training",
+}  # fmt: skip
 ONLY = {
     "sandbox": {"records", "errors", "sandbox"},
     "endpoint": {"records", "errors", "progress", "endpoint"},

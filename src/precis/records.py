@@ -183,7 +183,9 @@ class Comparison:
         if self.a == self.b:
             raise BadInput("a comparison needs two different candidates; both sides are the same one", field="b")
         if self.confidence is not None:
-            if not isinstance(self.confidence, int) or not 1 <= self.confidence <= 9:
+            # JSON's `true` is an int here, and would pass for 1.
+            is_whole = isinstance(self.confidence, int) and not isinstance(self.confidence, bool)
+            if not is_whole or not 1 <= self.confidence <= 9:
                 raise BadInput(f"expected a whole number from 1 to 9, found {self.confidence!r}", field="confidence")
             said = "a" if self.confidence < 5 else "b" if self.confidence > 5 else "tie"
             if said != self.choice:

@@ -130,9 +130,12 @@ def evaluate_command(
     shown = ("rouge1", "rouge2", "rougeL", "words")
     rows = [[s.name, *(_short(s.metrics[name], name) for name in shown), str(s.documents)] for s in evaluation.systems]
     show_table(evaluation.settings["rouge"], ["system", *shown, "documents"], rows)
-    for rate in evaluation.win_rates:
+    known = [rate for rate in evaluation.win_rates if rate.comparisons]
+    for rate in known:
         say(f"{rate.system} against {rate.against}, by {rate.judge}: win rate {rate.win_rate}")
         say(f"  at equal length {rate.length_controlled}")
+    if silent := len(evaluation.win_rates) - len(known):
+        say(f"note: {silent} win rates are not listed, since their judge gave no verdict between the two systems")
     for warning in evaluation.warnings:
         say(f"note: {warning}")
     emit({k: v for k, v in to_plain(evaluation).items() if k not in ("outputs", "verdicts")}, as_json)

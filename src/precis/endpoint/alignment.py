@@ -8,7 +8,9 @@ where it is right the spelling says the same. Most servers' tokens, joined, are 
   (llama-cpp-python drops the part; vLLM shows the character with its last token).
 
 So all ways to lay the tokens on the text's bytes are followed, and only places that all complete ways agree on count.
-A token is taken to hold bytes that it does not show only if there is no way otherwise.
+A token is taken to hold bytes that it does not show only if there is no way otherwise. Whose the last part of a
+character is that nobody shows (` ` and nothing for an emoji and the space before it, then `b`) is left open: the place
+of the token behind it may be that character's.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def align(tokens: Sequence[str], text: str) -> list[int] | None:
     data = text.encode("utf-8", "replace")
     for unseen in Unseen:
         if (starts := _lay(tokens, data, unseen)) is not None:
-            return _places(starts, text)
+            return _places(starts, text, parts_unseen=unseen is Unseen.ANYWHERE and "" in tokens)
     return None
 
 
@@ -93,15 +95,15 @@ def _raw(token: str) -> bytes:
     return b""
 
 
-def _places(starts: list[set[int]], text: str) -> list[int] | None:
-    """Bytes → characters; None where the ways disagree on more than white space."""
+def _places(starts: list[set[int]], text: str, *, parts_unseen: bool) -> list[int] | None:
+    """Bytes → characters; None where the ways disagree on more than white space, or one character of `parts_unseen`."""
     firsts = list(accumulate((len(character.encode("utf-8", "replace")) for character in text), initial=0))
     character = [place for place, (low, high) in enumerate(pairwise(firsts)) for _ in range(low, high)] + [len(text)]
     places = []
     for possible in starts:
         here = {character[start] for start in possible}
         first, last = min(here), max(here)
-        if text[first:last].strip():
+        if (between := text[first:last].strip()) and not (parts_unseen and last - first == 1 and not between.isascii()):
             return None
         places.append(first)
     return places

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from ..leftovers import PARTIAL, name_beside, remove, sweep
 
 
 def to_plain(value: Any, lost: list[dict[str, str]] | None = None, at: str = "") -> Any:
@@ -40,16 +41,16 @@ def to_plain(value: Any, lost: list[dict[str, str]] | None = None, at: str = "")
 
 def write_text(path: Path, text: str) -> Path:
     """Write `text` so that a killed process leaves the old file or the new one, never half of it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = name_beside(path, PARTIAL)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path, PARTIAL)
         partial.write_text(text, "utf-8", newline="\n")
         os.replace(partial, path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        if partial.exists():
-            partial.unlink()
+        remove(partial)
     return path
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from ..leftovers import OLD, PARTIAL, name_beside, remove, sweep
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 # What a hub repository may send us: no pickles, and code only if it was asked for.
@@ -93,27 +92,31 @@ def check_replaceable(folder: Path | str) -> None:
 def atomic_folder(folder: Path | str) -> Iterator[Path]:
     """A folder to write into that takes the name `folder` when all is written; a failure leaves what was there.
 
+    What a killed process left of an earlier attempt is removed.
+
     Raises `UserError` if it cannot be written, the disk is full, or `folder` holds something that is no model.
     """
     from safetensors import SafetensorError
 
     target = Path(folder).absolute()
     check_replaceable(folder)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial, old = (name_beside(target, kind) for kind in (PARTIAL, OLD))
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove(partial)
+        sweep(target, PARTIAL)
         partial.mkdir(parents=True)
         yield partial
-        old = target.with_name(f".{target.name}.{os.getpid()}.old")
         if target.exists():
             target.rename(old)
         partial.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
+        remove(old)
+        # One killed between its two renames left the only copy there: not before this one is in its place.
+        sweep(target, OLD)
     except (OSError, SafetensorError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UserError(f"{folder} cannot be written: {why}") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove(partial)
 
 
 def _is_replaceable(target: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,9 +170,12 @@ def _with_adapter(
         base = load_policy(base_name, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
     except UserError as error:
         raise UserError(f"the base model of the adapter in {folder} cannot be loaded: {error}") from error
-    model = readable(
-        folder, lambda: PeftModel.from_pretrained(base.model, str(folder), is_trainable=True, local_files_only=True)
-    )
+    with warnings.catch_warnings():
+        # Peft asks transformers in a way that transformers 5 warns of.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        model = readable(
+            folder, lambda: PeftModel.from_pretrained(base.model, str(folder), is_trainable=True, local_files_only=True)
+        )
     return Policy(model.eval(), base.tokenizer, f"{base.fingerprint}+{fingerprint_of(folder)}", folder)
 
 
