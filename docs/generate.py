@@ -14,7 +14,7 @@ from precis.recipes.llm_reference import LLMReference
 
 COMMANDS = (
     "quickstart", "init-model", "import", "export", "stats", "sample", "judge", "train sft", "train reward",
-    "train contrastive", "train ppo", "train rloo", "run", "evaluate", "analyse agreement", "analyse length",
+    "train contrastive", "train ppo", "train rloo", "run", "sweep", "evaluate", "analyse agreement", "analyse length",
     "analyse accuracy", "analyse metrics", "analyse position", "analyse judge-bias", "analyse judges",
     "analyse axes", "analyse raters", "analyse probes", "analyse overoptimization", "analyse scaling",
     "human-eval export", "human-eval import", "report", "summarize",

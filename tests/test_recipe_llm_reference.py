@@ -13,6 +13,9 @@ from precis.recipes.settings import load_settings, presets
 from precis.report.contents import Table
 from precis.report.write import read_report
 from precis.store import Store
+from test_judges_bertscore import encoder
+
+__all__ = ["encoder"]
 
 SMALL = """
 [data]
@@ -115,7 +118,7 @@ def test_presets_are_valid(name: str) -> None:
     assert loaded.contrast.training.schedule == "inverse-sqrt"
 
 
-def test_who_grades_is_never_only_who_trained(tmp_path: Path) -> None:
+def test_who_grades_is_never_only_who_trained(tmp_path: Path, encoder: Path) -> None:
     def judges(*overrides: str) -> list[str]:
         how = settings(tmp_path, *overrides)
         ranker = llm_reference.steps.ranking_judge(how.ranking, seed=1)
@@ -125,6 +128,9 @@ def test_who_grades_is_never_only_who_trained(tmp_path: Path) -> None:
     assert judges("ranking.judge=oracle") == ["rouge", "oracle", "length", "copying"]
     assert judges("ranking.judge=rouge") == ["oracle", "rouge", "length", "copying"]
     assert judges("evaluation.judge_by_training=false") == ["oracle", "rouge", "length", "copying"]
+    bertscore = f"evaluation.encoder={encoder}"
+    assert judges(bertscore) == ["oracle", "rouge", "bertscore", "ranker", "length", "copying"]
+    assert judges("data.kind=dialogsum", "ranking.judge=rouge", bertscore)[:2] == ["bertscore", "rouge"]
     # The one case without another: the report then says so.
     assert judges("data.kind=dialogsum", "ranking.judge=rouge") == ["rouge", "length", "copying"]
 

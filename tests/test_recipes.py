@@ -49,6 +49,8 @@ documents = 3
 k = 2
 max_new_tokens = 12
 passes = 1
+[rejection]
+seeds = [1, 2]
 [rejection.training]
 max_steps = 1
 [evaluation]
@@ -89,18 +91,20 @@ def test_human_feedback_leaves_a_complete_folder(finished: Path) -> None:
     outputs = [json.loads(line) for line in (work / "outputs.jsonl").read_text().splitlines()]
     systems = {row["system"] for row in outputs}
     assert systems == {
-        "Lead-3", "Longest-3", "supervised, greedy", "rejection, greedy",
-        *(f"{method}-{seed}, greedy" for method in ("ppo", "rloo") for seed in (1, 2)),
+        "Lead-3", "Longest-3", "supervised, greedy",
+        *(f"{method}-{seed}, greedy" for method in ("ppo", "rloo", "rejection") for seed in (1, 2)),
         "random of 3", "best of 3 by reward", "best of 3 by oracle",
     }  # fmt: skip
     (trained,) = (section for section in report.sections if section.title == "Policies trained towards the reward")
     over_seeds = [block for block in trained.blocks if isinstance(block, Table)][1]
-    assert {row.cells[0].value for row in over_seeds.rows} >= {"ppo against random of 3", "rloo against random of 3"}
+    assert {row.cells[0].value for row in over_seeds.rows} >= {
+        f"{method} against random of 3" for method in ("ppo", "rloo", "rejection")
+    }
     looks = sorted((work / "training" / "ppo-2" / "watch").iterdir())
     assert [path.name for path in looks] == [f"step-{step:08d}.jsonl" for step in (0, 1, 2)]
     rows = read_observations(looks)
     assert all(row.method == "ppo" and row.seed == "2" and row.gold is not None for row in rows)
-    for name in ("ppo-1", "ppo-2", "ppo-2-value", "rloo-1", "rejection"):
+    for name in ("ppo-1", "ppo-2", "ppo-2-value", "rloo-1", "rejection-2"):
         assert (work / "models" / name / "model.safetensors").is_file(), name
     with Store(work) as store:
         held = store.stats()

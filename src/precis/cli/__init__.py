@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from ..errors import UserError
-from . import contrastive, data, humaneval, judge, models, reinforce, run, work
+from . import contrastive, data, humaneval, judge, models, reinforce, run, sweep, work
 from .analyse import analyse_app
 from .app import run_guarded
 
@@ -37,6 +37,7 @@ models.train_app.command("ppo")(reinforce.train_ppo_command)
 models.train_app.command("rloo")(reinforce.train_rloo_command)
 app.add_typer(models.train_app, name="train")
 app.command("run")(run.run_command)
+app.command("sweep")(sweep.sweep_command)
 app.command("evaluate")(work.evaluate_command)
 app.add_typer(analyse_app, name="analyse")
 app.add_typer(humaneval.human_eval_app, name="human-eval")

@@ -5,21 +5,26 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ..errors import UserError
 from .app import LARGEST_SEED, JsonOption, ResumeOption, SeedOption, emit, say
 
-RECIPES = ("human-feedback", "llm-reference")
-
 
 def run_command(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Which recipe: human-feedback or llm-reference.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Workspace folder; running again continues what it holds.")],
     preset: Annotated[str | None, typer.Option("--preset", help="Settings that ship with precis.")] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="TOML file of settings, over the preset's.")] = None,
+    config: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="TOML file of settings (or preset:NAME), over the preset's; may be repeated, the last wins.",
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting, over everything else.")
     ] = None,
@@ -33,19 +38,14 @@ def run_command(
     as_json: JsonOption = False,
 ) -> None:
     """Run a recipe: data, training, candidates, judgements, evaluation and report. Killed, it resumes."""
-    if recipe not in RECIPES:
-        raise UserError(f"there is no recipe {recipe!r}; there are {', '.join(RECIPES)}")
-    from ..recipes import human_feedback, llm_reference
+    from ..recipes.registry import recipe_named
     from ..recipes.settings import load_settings
 
+    known = recipe_named(recipe)
     _check_new(out, resume)
     given = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
-    asked: dict[str, Any] = {"preset": preset, "config": config, "overrides": given}
-    told: dict[str, Any] = {"store": store, "command": shlex.join(["precis", *sys.argv[1:]])}
-    if recipe == "llm-reference":
-        report = llm_reference.run(load_settings(llm_reference.LLMReference, recipe, **asked), out, **told)
-    else:
-        report = human_feedback.run(load_settings(human_feedback.HumanFeedback, recipe, **asked), out, **told)
+    settings = load_settings(known.settings, recipe, preset=preset, config=config, overrides=given)
+    report = known.run(settings, out, store=store, command=shlex.join(["precis", *sys.argv[1:]]))
     say(f"The report is {report}")
     emit({"report": str(report), "json": str(report.with_suffix(".json"))}, as_json)
 

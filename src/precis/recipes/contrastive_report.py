@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..evaluation.bestofn import best_of_n_curve
 from ..evaluation.lengthmatch import LengthMatch
-from ..evaluation.rewardmodel import accuracies, accuracy_gains, held_out_pairs
 from ..evaluation.systems import Evaluation
 from ..evaluation.winrates import WinRate
 from ..records import Document, Group, JudgeInfo
@@ -18,10 +15,12 @@ from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section,
 from ..report.example_blocks import example_block, length_histogram
 from ..report.run import describe_run
 from ..report.systems_blocks import differences_table, quality_table, text_table, win_rate_blocks
-from ..selection import Selection, pairs_from_ranks, scores_of
+from ..selection import Selection, scores_of
 from ..training.run_folder import TrainResult
+from .own_order import Order
 from .settings import Settings
-from .steps import Documents, ordered
+from .steps import Documents
+from .summary import taken_notices
 from .workspace import Workspace
 
 
@@ -56,13 +55,14 @@ def contrastive_report(
     ranked: Selection,
     result: TrainResult,
     choices: Sequence[Group],
+    orders: Sequence[Order],
     examples: int,
 ) -> Report:
     """Everything that the run found, as a report."""
     references = {group.source.id: group.references for group in documents.test}
     tested = [group.source for group in documents.test if isinstance(group.source, Document)]
     seed = int(getattr(settings, "seed", 0))
-    ordering, finding = _ordering(choices, about)
+    ordering, finding = _ordering(orders, about)
     sections = (
         Section(
             "Systems",
@@ -135,44 +135,28 @@ def _said(rate: WinRate) -> str:
     )
 
 
-def _ordering(choices: Sequence[Group], about: Contrast) -> tuple[list[Block], str]:
+def _ordering(orders: Sequence[Order], about: Contrast) -> tuple[list[Block], str]:
     """Accuracy of each policy's own score on pairs of test candidates, by the judge of the result and the ranker."""
     blocks: list[Block] = []
     finding = ""
-    for judge in about.judges:
-        pairs = pairs_from_ranks(ordered(choices, judge).groups)
-        held_out = held_out_pairs(pairs.groups)
-        if not held_out.documents_N:
-            blocks.append(Notice(f"{judge.name} orders no two test candidates, so no order can be checked by it."))
-            continue
-        margins = {}
-        for name, info in about.own.items():
-            score = {
-                candidate.id: value
-                for group in choices
-                for candidate, value in zip(group.candidates, scores_of(group, info), strict=True)
-                if value is not None
-            }
-            margins[name] = np.array(
-                [
-                    score.get(chosen.id, np.nan) - score.get(rejected.id, np.nan)
-                    for chosen, rejected in zip(held_out.chosen_N, held_out.rejected_N, strict=True)
-                ]
+    for order in orders:
+        if not order.accuracies:
+            blocks.append(
+                Notice(f"{order.judge.name} orders no two test candidates, so no order can be checked by it.")
             )
-        every = {**margins, **held_out.margins}
-        found = accuracies(every, held_out.documents_N)
+            continue
         blocks += [
-            Text(f"Pairs of test candidates by the warm policy, ordered by {judge.name}: {pairs}."),
+            Text(f"Pairs of test candidates by the warm policy, ordered by {order.judge.name}: {order.pairs}."),
             accuracy_table(
-                f"Pairs ordered as {judge.name} does: by the policies' own scores, and by simple rules.",
-                found,
-                accuracy_gains(every, held_out.documents_N, name=about.contrastive),
+                f"Pairs ordered as {order.judge.name} does: by the policies' own scores, and by simple rules.",
+                order.accuracies,
+                order.gains,
             ),
         ]
-        own = [(row.name, row.accuracy.value) for row in found if row.name in about.own]
-        if judge is about.gold:
+        if order.judge.id == about.gold.id:
+            own = [(row.name, row.accuracy.value) for row in order.accuracies if row.name in about.own]
             said = ", ".join(f"{name} {value:.1%}" for name, value in own if value is not None)
-            finding = f"Pairs of test candidates that a policy's own score orders as {judge.name} does: {said}."
+            finding = f"Pairs of test candidates that a policy's own score orders as {order.judge.name} does: {said}."
     return blocks, finding
 
 
@@ -227,7 +211,8 @@ def _training(work: Workspace, documents: Documents, ranked: Selection, result: 
             f"{len(documents.train):,} training, {len(documents.valid):,} validation and {len(documents.test):,} test "
             f"documents. Ranked groups: {ranked}. Contrastive training took {result.steps:,} steps; the weights of "
             f"step {result.kept_step:,} are kept, and measured on validation: {best}."
-        )
+        ),
+        *taken_notices(work),
     ]
     panels = {
         "Loss": ["loss"],

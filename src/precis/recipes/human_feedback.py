@@ -35,8 +35,10 @@ from ..sampling.decoding import Decoding
 from ..selection import best_of, random_of
 from . import steps
 from .feedback import FeedbackSettings, feedback_judge, gold_judge, preferences
+from .feedback_summary import feedback_summary
 from .reporting import Findings, best_of_n_report
 from .settings import Settings
+from .summary import write_summary
 from .workspace import Workspace, open_workspace
 
 IMPROVEMENTS = {
@@ -117,9 +119,7 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
     for method in settings.improve:
         with work.step(method, IMPROVEMENTS[method]):
             if method == "rejection":
-                improved[method] = steps.imitate_the_best(
-                    work, policy, reward, groups, documents.valid, settings.rejection
-                )
+                improved |= steps.imitate_the_best(work, policy, reward, groups, documents.valid, settings.rejection)
             else:
                 improved |= steps.reinforce(
                     work,
@@ -171,7 +171,7 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
             sources,
             {group.source.id: group.references for group in documents.test},
             {name: [c for group in own for c in group.candidates] for name, own in systems.items()},
-            judgements=[judgement for group in everything for judgement in group.judgements],
+            judgements=steps.by_each(judges, everything),
             against=(random, REFERENCE, *(("supervised, greedy",) if improved else ())),
             baseline=random,
             training_judges=[labeller.info.name, reward.info.name],
@@ -180,16 +180,20 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
         )
         write_evaluation(evaluation, work.folder)
 
+    about = Findings(gold=gold.info, reward=reward.info, random=random, chosen=by_reward, ceiling=ceiling)
+    greedy = {name: steps.with_judgements(work, own) for name, own in greedy.items()}
+    summary = feedback_summary(work, evaluation, about, greedy=greedy, moved=moved, supervised="supervised, greedy")
+    write_summary(summary, work.folder)
     report = best_of_n_report(
         work,
         settings,
         command,
         evaluation,
-        Findings(gold=gold.info, reward=reward.info, random=random, chosen=by_reward, ceiling=ceiling),
+        about,
         documents=documents,
         pairs=pairs,
         pool=pool,
-        greedy={name: steps.with_judgements(work, own) for name, own in greedy.items()},
+        greedy=greedy,
         moved=moved,
         examples=settings.evaluation.examples,
     )

@@ -26,6 +26,7 @@ from pydantic import Field
 
 from ..evaluation.baselines import rule_candidates
 from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
+from ..judges.bertscore import BertScoreJudge
 from ..judges.copying import CopyingJudge
 from ..judges.length import LengthJudge
 from ..judges.oracle import OracleJudge
@@ -39,7 +40,10 @@ from ..selection import best_of, random_of
 from ..training import TrainConfig
 from . import steps
 from .contrastive_report import Contrast, contrastive_report
+from .contrastive_summary import contrastive_summary
+from .own_order import own_score_orders
 from .settings import Settings
+from .summary import write_summary
 from .workspace import Workspace, open_workspace
 
 WARM, IMITATION, CONTRASTIVE = "warm", "imitation only", "contrastive"
@@ -64,7 +68,7 @@ class EvaluationSettings(Settings):
     examples: int = 8
     """Documents that the report shows side by side."""
     encoder: str | None = None
-    """Folder of an encoder for BERTScore; None leaves it out."""
+    """Folder of an encoder for BERTScore, which then also judges: it trains nothing. None leaves it out."""
 
 
 class WarmUpSettings(steps.SupervisedSettings):
@@ -184,12 +188,11 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             reranked: best_of(choices, own[CONTRASTIVE].info).groups,
             ceiling: best_of(choices, gold).groups,
         }
-        asked = {judge.info.id for judge in judges}
         evaluation = evaluate_systems(
             sources,
             references,
             {name: [c for group in groups for c in group.candidates] for name, groups in systems.items()},
-            judgements=[one for group in everything for one in group.judgements if one.judge.id in asked],
+            judgements=steps.by_each(judges, everything),
             against=(IMITATION, REFERENCE, random),
             baseline=IMITATION,
             training_judges=[ranker.info.name],
@@ -209,6 +212,8 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         ceiling=ceiling,
         matches={name: match for name, (_, match) in decodings.items()},
     )
+    orders = own_score_orders(choices, about.judges, about.own, name=CONTRASTIVE)
+    write_summary(contrastive_summary(work, evaluation, about, ranked=ranked, orders=orders), work.folder)
     report = contrastive_report(
         work,
         settings,
@@ -219,6 +224,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         ranked=ranked,
         result=learned.result,
         choices=choices,
+        orders=orders,
         examples=settings.evaluation.examples,
     )
     html, _ = write_report(report, work.folder)
@@ -233,6 +239,8 @@ def _judges(settings: LLMReference, ranker: Judge) -> list[Judge]:
         found.append(steps.gptscore_of(settings.evaluation.gptscore, one_line=settings.ranking.one_line))
     if trained_by != "rouge":
         found.append(RougeJudge())
+    if settings.evaluation.encoder is not None:
+        found.append(BertScoreJudge(Path(settings.evaluation.encoder)))
     if settings.evaluation.judge_by_training or not found:
         found.append(ranker)
     return [*found, LengthJudge(), CopyingJudge()]

@@ -37,6 +37,7 @@ from ..selection import Selection, pairs_from_scores, scores_of
 from ..training.run_folder import read_result
 from .settings import Settings
 from .steps import Documents
+from .summary import taken_notices
 from .workspace import Workspace
 
 
@@ -151,7 +152,7 @@ def _said(difference: Difference, about: Findings) -> str:
 def _policies(
     evaluation: Evaluation, greedy: Mapping[str, Sequence[Group]], moved: Mapping[str, Divergence], about: Findings
 ) -> tuple[Block, ...]:
-    table = _gains(greedy, moved, about)
+    table = gains_table(greedy, moved, about)
     seeds = _over_seeds(evaluation, about)
     if not seeds:
         return (table,)
@@ -163,13 +164,13 @@ def _over_seeds(evaluation: Evaluation, about: Findings) -> dict[str, Seeds]:
     """Win rates of the policies of one method, `METHOD-SEED, greedy`, where there are several."""
     each: dict[str, dict[str, float]] = {}
     for rate in evaluation.win_rates:
-        named = re.fullmatch(r"(ppo|rloo)-(\d+), greedy", rate.system)
+        named = re.fullmatch(r"(ppo|rloo|rejection)-(\d+), greedy", rate.system)
         if named and rate.judge == about.gold.name and rate.win_rate.value is not None:
             each.setdefault(f"{named[1]} against {rate.against}", {})[named[2]] = rate.win_rate.value
     return {name: over_seeds(rates) for name, rates in each.items() if len(rates) > 1}
 
 
-def _gains(greedy: Mapping[str, Sequence[Group]], moved: Mapping[str, Divergence], about: Findings) -> Table:
+def gains_table(greedy: Mapping[str, Sequence[Group]], moved: Mapping[str, Divergence], about: Findings) -> Table:
     """What each policy gained by the reward model, and by the judge that it never saw, and how far it went for it."""
     rows = []
     for name, groups in greedy.items():
@@ -253,7 +254,8 @@ def _training(work: Workspace, documents: Documents, pairs: Selection) -> list[B
         Text(
             f"{len(documents.train):,} training, {len(documents.valid):,} validation and {len(documents.test):,} test "
             f"documents. Judged groups: {pairs}."
-        )
+        ),
+        *taken_notices(work),
     ]
     rollouts = {"Score": ["score"], "KL, nats a summary": ["kl"], "Tokens a summary": ["length"]}
     curves = {

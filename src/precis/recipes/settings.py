@@ -18,6 +18,7 @@ from ..errors import UserError
 from ..evaluation.plain import write_text
 
 PRESETS = Path(__file__).parent / "presets"
+PRESET = "preset:"
 KIND = "kind"
 
 
@@ -37,17 +38,21 @@ def presets(recipe: str) -> list[str]:
 
 
 def load_settings(
-    kind: type[S], recipe: str, *, preset: str | None = None, config: Path | None = None, overrides: Sequence[str] = ()
+    kind: type[S],
+    recipe: str,
+    *,
+    preset: str | None = None,
+    config: Path | str | Sequence[Path | str] | None = None,
+    overrides: Sequence[str] = (),
 ) -> S:
-    """The settings of one run. Raises `UserError` naming the key that is unknown or has a wrong value."""
+    """The settings of one run; of several in `config`, files or `preset:NAME`, a later one lies over the earlier.
+
+    Raises `UserError` naming the key that is unknown or has a wrong value.
+    """
     values = _chosen(kind())
-    if preset is not None:
-        path = PRESETS / recipe / f"{preset}.toml"
-        if not path.is_file():
-            raise UserError(f"no preset {preset!r} for {recipe}; there are {', '.join(presets(recipe)) or 'none'}")
-        values = _merge(values, _read_toml(path))
-    if config is not None:
-        values = _merge(values, _read_toml(config))
+    layers = [] if config is None else [config] if isinstance(config, (Path, str)) else list(config)
+    for layer in [*([f"{PRESET}{preset}"] if preset is not None else []), *layers]:
+        values = _merge(values, _read_toml(_layer(recipe, str(layer))))
     for override in overrides:
         values = _merge(values, _parse_override(override))
     return _validated(TypeAdapter(kind), values)
@@ -111,6 +116,16 @@ def check_unchanged(settings: Settings, run_dir: Path) -> None:
             f"{run_dir} holds a run with other settings ({', '.join(changed[:4])}); "
             "name another folder with --out, or delete that one"
         )
+
+
+def _layer(recipe: str, name: str) -> Path:
+    if not name.startswith(PRESET):
+        return Path(name)
+    preset = name.removeprefix(PRESET)
+    path = PRESETS / recipe / f"{preset}.toml"
+    if not path.is_file():
+        raise UserError(f"no preset {preset!r} for {recipe}; there are {', '.join(presets(recipe)) or 'none'}")
+    return path
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 config.json     the resolved settings        feedback.db     everything written and said
 models/         Hugging Face folders            training/       metrics and checkpoints
 report.html     what came out, and report.json beside it
+summary.json    the same in one row, for several runs side by side
+taken.json      which steps another run made
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,15 +26,29 @@ from ..progress import clock
 from ..store import Store
 from .settings import Settings, check_unchanged, save_settings
 
+TIMES, TAKEN = "times.json", "taken.json"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A step whose results came from another run, and the seconds that it took there."""
+
+    run: str
+    seconds: float
+
 
 @dataclass
 class Workspace:
-    """An open workspace; `seconds` and `started` survive a kill, so that a resumed run reports its whole time."""
+    """An open workspace; `seconds` and `started` survive a kill, so that a resumed run reports its whole time.
+
+    `taken` are the steps that were taken over from another run; their `seconds` are those of loading.
+    """
 
     folder: Path
     store: Store
     started: datetime
     seconds: dict[str, float] = field(default_factory=dict)
+    taken: Mapping[str, Taken] = field(default_factory=dict)
 
     @property
     def models(self) -> Path:
@@ -58,7 +74,7 @@ class Workspace:
         content = {"started": self.started.isoformat(), "seconds": self.seconds}
         partial = self.folder / ".times.json.part"
         partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-        os.replace(partial, self.folder / "times.json")
+        os.replace(partial, self.folder / TIMES)
 
 
 @contextmanager
@@ -69,20 +85,32 @@ def open_workspace(folder: Path, settings: Settings, store: str | None = None) -
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise UserError(f"{folder} is a file; name a folder for the results") from None
-    with _only_one(folder):
+    with only_one(folder):
         check_unchanged(settings, folder)
         save_settings(settings, folder)
-        started, seconds = datetime.now(UTC), {}
-        times = folder / "times.json"
-        if times.is_file():
-            content = json.loads(times.read_text("utf-8"))
-            started, seconds = datetime.fromisoformat(content["started"]), content["seconds"]
+        started, seconds = read_times(folder)
         with Store(store or folder) as opened:
-            yield Workspace(folder, opened, started, seconds)
+            yield Workspace(folder, opened, started, seconds, read_taken(folder))
+
+
+def read_times(folder: Path) -> tuple[datetime, dict[str, float]]:
+    """When the run in `folder` began, and the seconds of its steps so far; now and none if it has not begun."""
+    path = folder / TIMES
+    if not path.is_file():
+        return datetime.now(UTC), {}
+    content = json.loads(path.read_text("utf-8"))
+    return datetime.fromisoformat(content["started"]), content["seconds"]
+
+
+def read_taken(folder: Path) -> dict[str, Taken]:
+    """The steps of the run in `folder` that another run made."""
+    path = folder / TAKEN
+    content = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return {step: Taken(**said) for step, said in content.items()}
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path) -> Iterator[None]:
     """Two processes in one workspace would train over each other: the second is told so, at once."""
     lock: IO[str]
     with open(folder / ".lock", "a+", encoding="utf-8") as lock:

@@ -6,6 +6,7 @@ models by their finished folder.
 
 from .candidates import (
     CandidateSettings,
+    by_each,
     judge,
     keep_candidates,
     regroup,
@@ -50,6 +51,7 @@ __all__ = [
     "SupervisedSettings",
     "TargetSettings",
     "Writer",
+    "by_each",
     "candidates_to_rank",
     "centre_on_references",
     "contrast",

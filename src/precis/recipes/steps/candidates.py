@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ...errors import UserError
@@ -106,6 +106,11 @@ def with_judgements(work: Workspace, groups: Sequence[Group]) -> list[Group]:
         for group in groups
         for ids in [{c.id for c in (*group.candidates, *group.references)}]
     ]
+
+
+def by_each(judges: Iterable[Judge], groups: Sequence[Group]) -> list[Judgement]:
+    """What these judges said of the groups, judge by judge, whoever else said something, and whenever they did."""
+    return [one for judge in judges for group in groups for one in group.judgements if one.judge.id == judge.info.id]
 
 
 def together(*parts: Sequence[Group]) -> list[Group]:

@@ -56,6 +56,8 @@ class RejectionSettings(Settings):
 
     training: TrainConfig = TrainConfig(learning_rate=6.35e-5, schedule="cosine")
     """As supervised fine-tuning."""
+    seeds: tuple[int, ...] = ()
+    """Train one policy for each of these seeds, of the documents' order; none is `training.seed`."""
 
 
 def reinforce(
@@ -75,7 +77,7 @@ def reinforce(
 
     `gold` trains nothing: it looks at summaries of `watched` documents on the way, as the settings say.
     """
-    names = {f"{method}-{own}": own for own in settings.seeds} or {method: seed}
+    names = _names(method, settings.seeds, seed)
     for name, own in names.items():
         if not (work.models / name).is_dir():
             start = load_like(supervised, supervised.policy.path or "", to_train=True)
@@ -104,6 +106,11 @@ def reinforce(
                 save_reward_model(value, start.policy.tokenizer, folder, beside=start.renderer.save)
             save_policy(start.policy, work.models / name, beside=start.renderer.save)
     return {name: load_like(supervised, work.models / name) for name in names}
+
+
+def _names(method: str, seeds: Sequence[int], seed: int) -> dict[str, int]:
+    """The policies that a method trains, and the seed of each."""
+    return {f"{method}-{own}": own for own in seeds} or {method: seed}
 
 
 def _watch(
@@ -139,22 +146,23 @@ def imitate_the_best(
     groups: Sequence[Group],
     held_out: Sequence[Group],
     settings: RejectionSettings,
-    *,
-    name: str = "rejection",
-) -> Writer:
-    """The supervised policy fine-tuned on each document's best candidate by the reward.
+) -> dict[str, Writer]:
+    """The supervised policy fine-tuned on each document's best candidate by the reward; one policy a seed, by name.
 
     Validation is on the references of `held_out`: it shows how far the policy leaves them.
     """
-    folder = work.models / name
-    if not folder.is_dir():
+    names = _names("rejection", settings.seeds, settings.training.seed)
+    missing = {name: own for name, own in names.items() if not (work.models / name).is_dir()}
+    if missing:
         chosen = best_of(judge(work, reward, groups), reward.info)
         announce(f"  {chosen}")
-        start = load_like(supervised, supervised.policy.path or "", to_train=True)
         validation = reference_groups(held_out).groups
-        train_in(work, name, start.policy.model, start, chosen.groups, validation, nll(), settings.training)
-        save_policy(start.policy, folder, beside=start.renderer.save)
-    return load_like(supervised, folder)
+        for name, own in missing.items():
+            start = load_like(supervised, supervised.policy.path or "", to_train=True)
+            config = replace(settings.training, seed=own)
+            train_in(work, name, start.policy.model, start, chosen.groups, validation, nll(), config)
+            save_policy(start.policy, work.models / name, beside=start.renderer.save)
+    return {name: load_like(supervised, work.models / name) for name in names}
 
 
 # Samples a document to estimate how far a policy moved.
