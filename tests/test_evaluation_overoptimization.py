@@ -340,3 +340,16 @@ def test_seeds_of_a_curve_on_another_scale_need_the_start() -> None:
     found = curve_seeds(measure(studies([*start, *rows])[0], resamples=50))
     assert [own.state for own in found["β 0.05"]] == ["sound", "collapsed"]
     assert [own.state for own in found["β 0.1"]] == ["sound", "sound"]
+
+
+def test_no_seed_is_weak_where_nothing_was_trained() -> None:
+    """Best of 1 is the policy that all began with: its seeds differ by what they happened to sample."""
+    rows = [
+        Observation("best-of-n", 0.0, gold + (0.1 if seed == "2" else 0.0), float(k), seed=seed, document=f"d{d}")
+        for seed in ("1", "2")
+        for d in range(4)
+        for k, gold in enumerate((2.0, 3.0, 4.0, 5.0))
+    ]
+    found = curve_seeds(measure(studies(rows)[0], resamples=50))
+    assert set(found) == {"n 2", "n 4"}
+    assert {own.state for states in found.values() for own in states} == {"sound"}

@@ -103,6 +103,8 @@ def curve_seeds(curve: Curve) -> dict[str, list[SeedState]]:
         fall = (best - start) / 2
     found = {}
     for point in curve.points:
+        if point is first and start is not None:
+            continue  # nothing was trained there: its seeds differ by their samples alone
         runs = [SeedRun(own.seed, own.gold, own.kl, own.documents) for own in point.seeds if own.gold is not None]
         if len(runs) > 1:
             found[point.label] = seed_states(runs, start=start, fall=fall)
