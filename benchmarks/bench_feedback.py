@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -36,13 +37,14 @@ from unittest import mock
 
 import torch
 from accelerate import Accelerator
-from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+from torch import nn
+from transformers import LlamaForCausalLM, LlamaForSequenceClassification
 
 from memory import added_mib
 from precis.judges.reward import RewardJudge
-from precis.logprobs import sequence_logprobs
+from precis.logprobs import Implementation, sequence_logprobs
 from precis.models import RewardModel
-from precis.objectives import pairwise_logistic, ppo, rloo
+from precis.objectives import Objective, pairwise_logistic, ppo, rloo
 from precis.records import Candidate, Document, Group, Preference
 from precis.render import Prefix, TokenGroup
 from precis.sampling.local import generate
@@ -54,44 +56,54 @@ from precis.training.optimizers import trainable
 from precis.training.precision import autocast_for, computes_bf16
 from precis.training.rollout_source import RolloutSource
 from precis.training.step import Scoring, compute_gradients
+from sizes import SMALL, Size
 
-DOCUMENT, SUMMARY, VOCABULARY = 512, 48, 8192
 DOCUMENTS, ROLLOUTS, PASSES = 8, 4, 4
-IDS: dict[str, Any] = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-SHAPE = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8}
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 HAS_TRL = importlib.util.find_spec("trl") is not None
 
 
-def random_ids(draw: random.Random, length: int) -> tuple[int, ...]:
-    return tuple(draw.randrange(3, VOCABULARY) for _ in range(length))
+def random_ids(draw: random.Random, length: int, size: Size) -> tuple[int, ...]:
+    return tuple(draw.randrange(3, size.vocab_size) for _ in range(length))
 
 
-def ranked(summaries: int) -> Example:
+def ranked(summaries: int, size: Size = SMALL) -> Example:
     """One document with summaries ranked 0, 1, 2, …: every pair of them is a preference."""
     draw = random.Random(1)
-    texts = tuple((*random_ids(draw, SUMMARY - 1), 2) for _ in range(summaries))
+    texts = tuple((*random_ids(draw, size.summary - 1, size), 2) for _ in range(summaries))
     pairs = tuple(Preference(i, j) for i, j in combinations(range(summaries), 2))
-    return Example(TokenGroup("0", random_ids(draw, DOCUMENT), texts), pairs)
+    return Example(TokenGroup("0", random_ids(draw, size.document, size), texts), pairs, tuple(range(summaries)))
 
 
-def classifier(**smaller: int) -> Any:
+def classifier(size: Size = SMALL) -> Any:
     torch.manual_seed(0)
-    config = LlamaConfig(**IDS, **{**SHAPE, **smaller}, max_position_embeddings=1024, num_labels=1)
-    return LlamaForSequenceClassification(config).to(DEVICE)
+    with DEVICE:
+        return LlamaForSequenceClassification(size.llama(num_labels=1)).to(DEVICE)
 
 
-def our_reward_step(model: Any, example: Example) -> Callable[[], float]:
-    reward, objective = RewardModel(model.model, model.score), pairwise_logistic()
+def language_model(size: Size = SMALL) -> Any:
+    torch.manual_seed(0)
+    with DEVICE:
+        return LlamaForCausalLM(size.llama(tie_word_embeddings=True)).to(DEVICE)
+
+
+def our_reward_step(model: Any, example: Example, implementation: Implementation = "auto") -> Callable[[], float]:
+    return our_step(RewardModel(model.model, model.score), example, pairwise_logistic(), implementation)
+
+
+def our_step(
+    model: nn.Module, example: Example, objective: Objective, implementation: Implementation = "auto"
+) -> Callable[[], float]:
+    """Forward and backward without the optimizer, in the precision that training has."""
     targets, autocast = targets_of([example]), autocast_for("auto", DEVICE)
 
     def step() -> float:
         with autocast:
-            scored = sequence_logprobs(reward, [example.tokens], pad_id=0)
+            scored = sequence_logprobs(model, [example.tokens], pad_id=0, implementation=implementation)
         (loss,) = objective(scored, targets)
         mean = loss.total / loss.units
         mean.backward()  # type: ignore[no-untyped-call]
-        reward.zero_grad()
+        model.zero_grad()
         return mean.item()
 
     return step
@@ -139,10 +151,10 @@ def _tokenizer(folder: str) -> Any:
 
 def parity() -> float:
     """The largest difference between the two losses on one batch of four ranked summaries, in float64."""
-    small = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
     example = ranked(4)
     prefix, texts = example.tokens.prefix_ids, example.tokens.continuations
-    model = classifier(**small).double().eval()
+    shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
+    model = classifier(replace(SMALL, **shape, num_attention_heads=4, num_key_value_heads=4)).double().eval()
     with torch.no_grad():
         scored = sequence_logprobs(RewardModel(model.model, model.score), [example.tokens], pad_id=0)
         (ours,) = pairwise_logistic()(scored, targets_of([example]))
@@ -183,28 +195,26 @@ def rows_repeated() -> Iterator[None]:
         yield
 
 
-def iteration(kind: str, folder: str) -> Callable[[], float]:
+def iteration(kind: str, folder: str, size: Size = SMALL, *, tokens_per_batch: int = 8192) -> Callable[[], float]:
     """One iteration of PPO or RLOO but for the optimizer's own step."""
-    torch.manual_seed(0)
-    shape = {**IDS, **SHAPE, "max_position_embeddings": 1024, "tie_word_embeddings": True}
-    policy: Any = LlamaForCausalLM(LlamaConfig(**shape)).to(DEVICE)
-    judged = classifier()
+    policy = language_model(size)
+    judged = classifier(size)
     renderer: Any = Rendering()
     reward = RewardJudge(RewardModel(judged.model, judged.score), renderer, pad_id=0, name="bench")
     value = copy.deepcopy(reward.model) if kind == "ppo" else None
     online = OnlineConfig(
-        iterations=1, documents=DOCUMENTS, k=ROLLOUTS, max_new_tokens=SUMMARY, passes=PASSES, temperature=1.0
+        iterations=1, documents=DOCUMENTS, k=ROLLOUTS, max_new_tokens=size.summary, passes=PASSES, temperature=1.0
     )
     objective = ppo() if kind == "ppo" else rloo()
     options = {"pad_id": 0, "temperature": 1.0, **asked_for(objective)}
     scorer, autocast = ActorCritic(policy, value), autocast_for("auto", DEVICE)
     how = Scoring(scorer, options, objective, autocast, Accelerator(cpu=DEVICE.type == "cpu"), DEVICE)
     draw = random.Random(3)
-    groups = [Group(Document(" ".join(map(str, random_ids(draw, DOCUMENT)))), ()) for _ in range(DOCUMENTS)]
+    groups = [Group(Document(" ".join(map(str, random_ids(draw, size.document, size)))), ()) for _ in range(DOCUMENTS)]
     tokenizer = SimpleNamespace(eos_token_id=2, sep_token_id=None, pad_token_id=0)
     writer: Any = SimpleNamespace(model=policy, pad_id=0, eos_id=2, fingerprint="bench", path=None, tokenizer=tokenizer)
     parameters = trainable(scorer)
-    config = TrainConfig(tokens_per_batch=8192)
+    config = TrainConfig(tokens_per_batch=tokens_per_batch)
     runs = iter(range(1_000_000))
 
     def one() -> float:

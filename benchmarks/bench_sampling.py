@@ -25,48 +25,50 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from transformers import BartConfig, BartForConditionalGeneration, LlamaConfig, LlamaForCausalLM
+from transformers import BartConfig, BartForConditionalGeneration, LlamaForCausalLM
 
 from precis.sampling.attention import decoding_attention
 from precis.sampling.decoding import Decoding
 from precis.sampling.local import generate
 from precis.sampling.session import Session
 from precis.training.precision import computes_bf16
+from sizes import SMALL, Size
 
-DOCUMENT, SUMMARY, SAMPLES = 512, 48, 16
-VOCABULARY = 8192
-EXACTLY = Decoding("temperature", max_new_tokens=SUMMARY, min_new_tokens=SUMMARY)
+DOCUMENT, SUMMARY, SAMPLES = SMALL.document, SMALL.summary, 16
 
 
-def policy(kind: str) -> Any:
+def policy(kind: str, size: Size = SMALL) -> Any:
+    """A Llama of this size, or a BART (4 + 4 layers)."""
     torch.manual_seed(0)
-    common: dict[str, Any] = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     model: Any
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if kind == "llama":
-        shape = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8}
-        model = LlamaForCausalLM(LlamaConfig(**common, **shape, max_position_embeddings=1024, tie_word_embeddings=True))
+        with device:
+            model = LlamaForCausalLM(size.llama(tie_word_embeddings=True))
     else:
+        common: dict[str, Any] = {"vocab_size": SMALL.vocab_size}
+        common |= {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
         half = {"layers": 4, "attention_heads": 8, "ffn_dim": 2048}
-        shape = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in half.items()}
+        shape = {f"{side}_{name}": number for side in ("encoder", "decoder") for name, number in half.items()}
         model = BartForConditionalGeneration(
             BartConfig(**common, **shape, d_model=512, decoder_start_token_id=2, forced_eos_token_id=None)
         )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model.to(device, torch.bfloat16 if computes_bf16(device) else torch.float32).eval()
     return SimpleNamespace(model=model, pad_id=0, eos_id=2)
 
 
-def documents(lengths: list[int]) -> list[list[int]]:
+def documents(lengths: list[int], size: Size = SMALL) -> list[list[int]]:
     torch.manual_seed(1)
-    return [torch.randint(3, VOCABULARY, (length,)).tolist() for length in lengths]
+    return [torch.randint(3, size.vocab_size, (length,)).tolist() for length in lengths]
 
 
-def ours(policy: Any, prefixes: list[list[int]], k: int) -> int:
-    samples = generate(policy, prefixes, k=k, decoding=EXACTLY)
+def ours(policy: Any, prefixes: list[list[int]], k: int, summary: int = SUMMARY) -> int:
+    exactly = Decoding("temperature", max_new_tokens=summary, min_new_tokens=summary)
+    samples = generate(policy, prefixes, k=k, decoding=exactly)
     return sum(len(sample.token_ids) for group in samples for sample in group)
 
 
-def theirs(policy: Any, prefixes: list[list[int]], k: int, attention: str) -> int:
+def theirs(policy: Any, prefixes: list[list[int]], k: int, attention: str, summary: int = SUMMARY) -> int:
     model = policy.model
     before = model.config._attn_implementation
     model.set_attn_implementation(attention)
@@ -76,11 +78,11 @@ def theirs(policy: Any, prefixes: list[list[int]], k: int, attention: str) -> in
     with torch.inference_mode():
         out = model.generate(
             ids, attention_mask=mask, num_return_sequences=k, do_sample=True, top_k=0, use_cache=True,
-            max_new_tokens=SUMMARY, min_new_tokens=SUMMARY,
+            max_new_tokens=summary, min_new_tokens=summary,
         )  # fmt: skip
     model.set_attn_implementation(before)
     assert len(out) == k * len(prefixes)
-    return SUMMARY * len(out)
+    return summary * len(out)
 
 
 def seconds(call: Callable[[], int]) -> float:

@@ -35,7 +35,6 @@ from torch import Tensor
 from transformers import (
     BartConfig,
     BartForConditionalGeneration,
-    LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
 )
@@ -49,41 +48,42 @@ from precis.models import Policy
 from precis.records import Candidate, Document, Group, Maker
 from precis.render import TokenGroup
 from precis.training.precision import computes_bf16
+from sizes import SMALL, Size
 
-DOCUMENT, SUMMARY, CANDIDATES, VOCABULARY = 512, 48, 16, 8192
-IDS: dict[str, Any] = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+CANDIDATES = 16
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def make_model(kind: str) -> Any:
-    """A Llama of 30M parameters, or a BART of 49M (6 + 6 layers)."""
+def make_model(kind: str, size: Size = SMALL) -> Any:
+    """A Llama of this size, or a BART of 49M parameters (6 + 6 layers)."""
     torch.manual_seed(0)
     model: Any
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if kind == "llama":
-        shape = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 8, "num_attention_heads": 8}
-        model = LlamaForCausalLM(LlamaConfig(**IDS, **shape, max_position_embeddings=1024, tie_word_embeddings=True))
+        with device:
+            model = LlamaForCausalLM(size.llama(tie_word_embeddings=True))
     else:
         half = {"layers": 6, "attention_heads": 8, "ffn_dim": 2048}
-        halves = {f"{side}_{name}": size for side in ("encoder", "decoder") for name, size in half.items()}
-        config = BartConfig(**IDS, **halves, d_model=512, decoder_start_token_id=2, dropout=0.0)
+        halves = {f"{side}_{name}": number for side in ("encoder", "decoder") for name, number in half.items()}
+        ids = {"vocab_size": SMALL.vocab_size, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+        config = BartConfig(**ids, **halves, d_model=512, decoder_start_token_id=2, dropout=0.0)
         model = BartForConditionalGeneration(config)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return model.to(device, torch.bfloat16 if computes_bf16(device) else torch.float32).eval()
 
 
-def make_groups(lengths: Sequence[tuple[int, Sequence[int]]]) -> list[TokenGroup]:
+def make_groups(lengths: Sequence[tuple[int, Sequence[int]]], size: Size = SMALL) -> list[TokenGroup]:
     draw = random.Random(1)
 
     def ids(length: int) -> tuple[int, ...]:
-        return tuple(draw.randrange(3, VOCABULARY) for _ in range(length))
+        return tuple(draw.randrange(3, size.vocab_size) for _ in range(length))
 
     return [
         TokenGroup(str(i), ids(prefix), tuple(map(ids, summaries))) for i, (prefix, summaries) in enumerate(lengths)
     ]
 
 
-def one_document(candidates: int = CANDIDATES) -> list[TokenGroup]:
-    return make_groups([(DOCUMENT, [SUMMARY] * candidates)])
+def one_document(candidates: int = CANDIDATES, size: Size = SMALL) -> list[TokenGroup]:
+    return make_groups([(size.document, [size.summary] * candidates)], size)
 
 
 def supervised_batch() -> list[TokenGroup]:
@@ -97,16 +97,16 @@ def one_document_of_words() -> list[Group]:
     draw = random.Random(1)
 
     def words(count: int) -> str:
-        return " ".join(f"w{draw.randrange(3, VOCABULARY)}" for _ in range(count))
+        return " ".join(f"w{draw.randrange(3, SMALL.vocab_size)}" for _ in range(count))
 
-    document = Document(words(DOCUMENT))
+    document = Document(words(SMALL.document))
     maker = Maker("policy", "benchmark")
-    return [Group(document, tuple(Candidate(document.id, words(SUMMARY), maker, k) for k in range(CANDIDATES)))]
+    return [Group(document, tuple(Candidate(document.id, words(SMALL.summary), maker, k) for k in range(CANDIDATES)))]
 
 
 @cache
 def tokenizer_of_words() -> Any:
-    vocabulary = {"<pad>": 0, "<unk>": 1, "<eos>": 2} | {f"w{number}": number for number in range(3, VOCABULARY)}
+    vocabulary = {"<pad>": 0, "<unk>": 1, "<eos>": 2} | {f"w{number}": number for number in range(3, SMALL.vocab_size)}
     backend: Any = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     fast: Any = PreTrainedTokenizerFast
@@ -138,7 +138,7 @@ def _brio(model: Any, groups: list[TokenGroup]) -> Tensor:
     hidden = decode(
         model, torch.cat([start, targets[:, :-1]], dim=1), encoded.expand(len(targets), -1, -1).contiguous(), None
     )
-    return token_scores(head, hidden.flatten(0, 1), targets.flatten(), vocabulary=VOCABULARY).logps_N
+    return token_scores(head, hidden.flatten(0, 1), targets.flatten(), vocabulary=SMALL.vocab_size).logps_N
 
 
 def once(model: Any, groups: Any, way: str, *, train: bool) -> None:
