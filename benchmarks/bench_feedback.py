@@ -131,7 +131,9 @@ def their_reward_step(model: Any, example: Example, folder: str) -> Callable[[],
     trainer = RewardTrainer(
         model=model, args=settings, train_dataset=Dataset.from_list(rows), processing_class=_tokenizer(folder)
     )
-    trainer.current_gradient_accumulation_steps = 1  # what its own loop sets
+    # What its own loop sets: without the first it computes in float32 whatever `bf16` says.
+    model = trainer.accelerator.prepare_model(model)
+    trainer.current_gradient_accumulation_steps = 1
     inputs = trainer.data_collator(rows)
 
     def step() -> float:

@@ -88,10 +88,7 @@ class Results:
         lines = [self.machine]
         for document in sorted({row["document"] for row in mine}):
             lines += ["", f"Documents of {document:,} tokens, summaries of {SIZES[self.size].summary}.", ""]
-            lines += [
-                "| work | against | precis | other | ratio | tokens/s | peak memory |",
-                "|---|---|---|---|---|---|---|",
-            ]
+            lines += ["| work | against | precis | other | ratio | tokens/s | peak memory |", "|---" * 7 + "|"]
             here = [row for row in mine if row["document"] == document]
             for case in dict.fromkeys(row["case"] for row in here):
                 ways = {row["way"]: row for row in here if row["case"] == case}
@@ -204,7 +201,8 @@ def main() -> None:
     unfinished = 0
     with tempfile.TemporaryDirectory() as folder:
         for document in options.documents:
-            for case in cases(replace(SIZES[options.size], document=document), folder):
+            # A folder for each length: the iterations of one would read the rollouts of another.
+            for case in cases(replace(SIZES[options.size], document=document), f"{folder}/{document}"):
                 if options.only in case.name:
                     unfinished += not run(case, document, results, options, deadline)
                     _tidy()

@@ -1,4 +1,4 @@
-"""What the benchmarks measure on: the shape of a Llama with random weights, and the lengths that it reads and writes."""
+"""What is measured on: the shape of a Llama with random weights, and the lengths of what it reads and writes."""
 
 from __future__ import annotations
 

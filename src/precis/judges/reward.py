@@ -83,7 +83,7 @@ class RewardJudge:
                 assert scored.rewards_BK is not None  # a reward model always has them
                 for row, place in enumerate(batch):
                     count = len(groups[place].continuations)
-                    values[place] = [float(value) for value in scored.rewards_BK[row, :count].float()]
+                    values[place] = scored.rewards_BK[row, :count].float().tolist()
         self.model.train(training)
         return values
 

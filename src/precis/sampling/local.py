@@ -221,7 +221,7 @@ def _batches(engine: Engine, jobs: list[_Job], rows_each: int, max_rows: int | N
     max_rows = max_rows or MAX_ROWS.get(device.type, MAX_ROWS_ELSEWHERE)
     budget = CACHE_BYTES_ON_CPU
     if device.type == "cuda":
-        budget = int(CACHE_SHARE_OF_FREE_MEMORY * torch.cuda.mem_get_info(device)[0])
+        budget = int(CACHE_SHARE_OF_FREE_MEMORY * _free_cuda_bytes(device))
     position_bytes = _bytes_per_position(engine.model)
     batch: list[_Job] = []
     rows = positions = 0
@@ -234,6 +234,12 @@ def _batches(engine: Engine, jobs: list[_Job], rows_each: int, max_rows: int | N
         rows, positions = rows + rows_each, positions + cost
     if batch:
         yield batch
+
+
+def _free_cuda_bytes(device: torch.device) -> int:
+    """What PyTorch can still allocate: the device counts as taken what PyTorch has freed and keeps for later."""
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept
 
 
 def _bytes_per_position(model: Any) -> int:
