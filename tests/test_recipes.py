@@ -17,6 +17,7 @@ from precis.report.contents import Table
 from precis.report.write import read_report
 from precis.sampling.decoding import Decoding
 from precis.store import Store
+from precis.training.run_folder import read_result
 
 SMALL = """
 improve = ["ppo", "rloo", "rejection"]
@@ -106,6 +107,9 @@ def test_human_feedback_leaves_a_complete_folder(finished: Path) -> None:
     assert all(row.method == "ppo" and row.seed == "2" and row.gold is not None for row in rows)
     for name in ("ppo-1", "ppo-2", "ppo-2-value", "rloo-1", "rejection-2"):
         assert (work / "models" / name / "model.safetensors").is_file(), name
+    # Imitation of the best leaves the references on purpose: what validation on these likes best is no reason to stay.
+    rejected = read_result(work / "training" / "rejection-2")
+    assert rejected is not None and rejected.kept_step == rejected.steps == 1
     with Store(work) as store:
         held = store.stats()
     assert held["judgements"]["by_judge"]["comparer"]["comparison"] > 0

@@ -276,4 +276,6 @@ def _training(work: Workspace, documents: Documents, pairs: Selection) -> list[B
             result = read_result(file.parent)
             if result is not None and result.stopped == "collapse":
                 blocks.append(Notice(f"Training {name} was stopped at step {result.steps:,}: {result.reason}."))
+            elif result is not None and result.kept_step == 0 and result.steps:
+                blocks.append(Notice(f"Training {name} kept the weights that it began with: none later was better."))
     return blocks

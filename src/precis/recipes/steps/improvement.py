@@ -54,8 +54,9 @@ class ReinforcementSettings(Settings):
 class RejectionSettings(Settings):
     """Fine-tuning on the best of the training documents' candidates by the reward model."""
 
-    training: TrainConfig = TrainConfig(learning_rate=6.35e-5, schedule="cosine")
-    """As supervised fine-tuning."""
+    training: TrainConfig = TrainConfig(learning_rate=6.35e-5, schedule="cosine", keep_best=False)
+    """As supervised fine-tuning, but the last weights are kept: by its loss on references the policy would seldom be
+    better than where it began."""
     seeds: tuple[int, ...] = ()
     """Train one policy for each of these seeds, of the documents' order; none is `training.seed`."""
 

@@ -51,4 +51,6 @@ def train_in(
         raise UserError(
             f"training {name} was stopped: {result.reason}; its last good weights are in {result.checkpoint}"
         )
+    if result.kept_step == 0 and result.steps:
+        announce(f"  {name} was best on validation before its first step: the weights that it began with are kept")
     return result
