@@ -54,7 +54,7 @@ def test_rows_numbers_and_warnings_agree() -> None:
         systems(),
         judgements=judgements(),
         against=("bad",),
-        baseline="bad",
+        baselines=["bad"],
         training_judges=["rouge"],
         resamples=300,
     )

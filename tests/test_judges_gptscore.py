@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from precis.endpoint.alignment import align
 from precis.endpoint.messages import NoReply, Reply, Request, TokenLogprob
 from precis.errors import BadInput, UserError
 from precis.judges.gptscore import NO_ROOM, GPTScoreJudge
@@ -164,6 +165,10 @@ def test_a_token_that_holds_a_character_of_the_target_counts() -> None:
     assert first_of_target(spans_of([0, 1, 1, 2], 3), 1) == 1
     # Offsets without the white space before a word.
     assert first_of_target([(0, 1), (1, 2), (3, 4), (5, 8)], 3) == 2
+    # Where a character's last part is shown by no token, the token behind it is counted from the seam behind it on.
+    text = "see \N{GRINNING FACE}b"
+    starts = align(["see", " ", "", "b"], text)
+    assert starts is not None and first_of_target(spans_of(starts, len(text)), text.index("b")) == 3
 
 
 # What it becomes

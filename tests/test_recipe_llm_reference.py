@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,31 @@ def test_run_again_it_writes_and_judges_nothing_anew(finished: Path) -> None:
     with Store(work) as store:
         assert store.stats() == before
     assert (work / "evaluation.json").read_bytes() == first
+
+
+def test_seeds_of_contrast_stand_side_by_side(finished: Path) -> None:
+    work = finished / "seeds"
+    shutil.copytree(finished / "work", work)
+    (work / "config.json").unlink()  # the first seed is the run that is there
+    first = (work / "models" / "contrastive" / "model.safetensors").read_bytes()
+    llm_reference.run(settings(finished, "contrast.seeds=[1, 2]"), work)
+    assert (work / "models" / "contrastive" / "model.safetensors").read_bytes() == first
+    assert {path.name for path in (work / "training").iterdir() if path.is_dir()} == {
+        "warm", "contrastive", "contrastive-seed-2", "imitation", "imitation-seed-2",
+    }  # fmt: skip
+    found = json.loads((work / "evaluation.json").read_text())
+    systems = {system["name"] for system in found["systems"]}
+    assert {"contrastive, seed 2", "contrastive by generation, seed 2", "imitation only, seed 2"} <= systems
+    gains = {
+        (one["a"], one["metric"]): one["difference"]["value"] for one in found["differences"] if one["b"] == "warm"
+    }
+    tables = [b for s in read_report(work / "report.json").sections for b in s.blocks if isinstance(b, Table)]
+    (table,) = (table for table in tables if table.caption.startswith("Gain in ROUGE over seeds"))
+    assert [column.name for column in table.columns] == ["System", "Mean", "SD", "Seed 1", "Seed 2"]
+    (row,) = (row for row in table.rows if row.cells[0].value == "ROUGE-1 over warm")
+    assert [cell.value for cell in row.cells[3:]] == [
+        gains["contrastive", "rouge1"], gains["contrastive, seed 2", "rouge1"],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", presets("llm-reference"))

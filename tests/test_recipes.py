@@ -96,11 +96,15 @@ def test_human_feedback_leaves_a_complete_folder(finished: Path) -> None:
         *(f"{method}-{seed}, greedy" for method in ("ppo", "rloo", "rejection") for seed in (1, 2)),
         "random of 3", "best of 3 by reward", "best of 3 by oracle",
     }  # fmt: skip
-    (trained,) = (section for section in report.sections if section.title == "Policies trained towards the reward")
-    over_seeds = [block for block in trained.blocks if isinstance(block, Table)][1]
+    (policies,) = (section for section in report.sections if section.title == "Policies trained towards the reward")
+    over_seeds = [block for block in policies.blocks if isinstance(block, Table)][1]
     assert {row.cells[0].value for row in over_seeds.rows} >= {
         f"{method} against random of 3" for method in ("ppo", "rloo", "rejection")
     }
+    against = json.loads((work / "evaluation.json").read_text())["win_rates"]
+    gold = {rate["system"] for rate in against if (rate["judge"], rate["against"]) == ("oracle", "supervised, greedy")}
+    trained = {name for name in gold if name.startswith(("ppo", "rloo", "rejection"))}
+    assert all(any(f" {name} beats " in f or f" of {name} " in f for f in report.findings) for name in trained)
     looks = sorted((work / "training" / "ppo-2" / "watch").iterdir())
     assert [path.name for path in looks] == [f"step-{step:08d}.jsonl" for step in (0, 1, 2)]
     rows = read_observations(looks)

@@ -118,7 +118,7 @@ def evaluation() -> tuple[Evaluation, list[Document], dict[str, list[Candidate]]
         for own in systems.values()
         for n, c in enumerate(own)
     ]
-    found = evaluate_systems(documents, references, systems, judgements=judgements, baseline="bad", resamples=200)
+    found = evaluate_systems(documents, references, systems, judgements=judgements, baselines=["bad"], resamples=200)
     return found, documents, references
 
 

@@ -122,7 +122,7 @@ def evaluate_command(
         systems,
         judgements=judgements,
         against=[chosen] if chosen else [REFERENCE],
-        baseline=chosen,
+        baselines=[chosen] if chosen else [],
         encoder=encoder,
         seed=seed,
     )

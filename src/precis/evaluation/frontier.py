@@ -122,7 +122,8 @@ def studies(rows: Sequence[Observation]) -> list[Study]:
             found.append(_study(f"{method} over β", method, "β", start, last, _beta_of))
         for (run, seed, beta), own in runs.items():
             if len({row.step for row in own}) > 1:
-                parts = [method, run, "" if beta is None else f"β {beta:g}", f"seed {seed}" if len(runs) > 1 else ""]
+                named = "" if run == method else run
+                parts = [method, named, "" if beta is None else f"β {beta:g}", f"seed {seed}" if len(runs) > 1 else ""]
                 found.append(_study(", ".join(filter(None, parts)), method, "step", start, own, _step_of))
     found = [study for study in found if len(study.labels) > 1]
     if not found:

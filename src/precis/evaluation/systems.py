@@ -62,7 +62,7 @@ def evaluate_systems(
     *,
     judgements: Sequence[Judgement] = (),
     against: Sequence[str] = (REFERENCE,),
-    baseline: str | None = None,
+    baselines: Sequence[str] = (),
     training_judges: Sequence[str] = (),
     over: Literal["mean", "max"] = "mean",
     tokenizer: Literal["rouge-score", "unicode", "character"] = "rouge-score",
@@ -76,8 +76,8 @@ def evaluate_systems(
     `references` are by document id; a candidate that is itself a reference is scored against the others. Where a
     system has several candidates of a document, the document's value is their mean. `judgements` give win rates
     of each system against each name in `against` (another system, or "reference"), by judge; `training_judges`
-    are the judges that the systems were trained or chosen by, which may not be the only ones. With `baseline`,
-    every other system's metrics are compared with it, paired by document. `encoder` adds BERTScore.
+    are the judges that the systems were trained or chosen by, which may not be the only ones. With each of `baselines`
+    every other system's metrics are compared, paired by document. `encoder` adds BERTScore.
     """
     if not documents:
         raise UserError("there is no document to evaluate on")
@@ -85,7 +85,7 @@ def evaluate_systems(
         raise UserError("there is no system to evaluate")
     if repeated := len(documents) - len({document.id for document in documents}):
         raise UserError(f"{repeated} documents appear twice; evaluate each text once")
-    for name in (*against, *([baseline] if baseline else [])):
+    for name in (*against, *baselines):
         if name != REFERENCE and name not in systems:
             raise UserError(f"no system is called {name!r}; there are {', '.join(systems)}")
     texts = {name: by_document(name, own, documents) for name, own in systems.items()}
@@ -102,16 +102,16 @@ def evaluate_systems(
         _result(name, texts[name], dict(zip(metrics, estimates[len(metrics) * place :])), len(documents))
         for place, name in enumerate(systems)
     )
-    others = [name for name in systems if baseline and name != baseline]
+    pairs = [(name, baseline) for baseline in baselines for name in systems if name != baseline]
     differences = (
         paired_differences(
-            np.concatenate([values[name] for name in others], axis=1),
-            np.concatenate([values[baseline] for _ in others], axis=1),
-            [(metric, name, baseline) for name in others for metric in metrics],
+            np.concatenate([values[name] for name, _ in pairs], axis=1),
+            np.concatenate([values[baseline] for _, baseline in pairs], axis=1),
+            [(metric, *pair) for pair in pairs for metric in metrics],
             resamples=resamples,
             seed=seed,
         )
-        if baseline and others
+        if pairs
         else []
     )
     sides = {REFERENCE: {document.id: list(references.get(document.id, ())) for document in documents}} | texts

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..evaluation.bestofn import best_of_n_curve
 from ..evaluation.lengthmatch import LengthMatch
+from ..evaluation.statistics import over_seeds
 from ..evaluation.systems import Evaluation
 from ..evaluation.winrates import WinRate
 from ..records import Document, Group, JudgeInfo
@@ -14,8 +15,16 @@ from ..report.analysis_blocks import accuracy_table, best_of_n_blocks, read_metr
 from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section, Table, Text
 from ..report.example_blocks import example_block, length_histogram
 from ..report.run import describe_run
-from ..report.systems_blocks import differences_table, quality_table, text_table, win_rate_blocks
+from ..report.systems_blocks import (
+    COLUMNS,
+    differences_table,
+    quality_table,
+    seeds_table,
+    text_table,
+    win_rate_blocks,
+)
 from ..selection import Selection, scores_of
+from ..textmetrics import ROUGE_TYPES
 from ..training.run_folder import TrainResult
 from .own_order import Order
 from .settings import Settings
@@ -26,13 +35,18 @@ from .workspace import Workspace
 
 @dataclass(frozen=True)
 class Contrast:
-    """Which judges and systems the findings are about; `own` are the policies' own scores, `matches` their lengths."""
+    """Which judges and systems the findings are about; `own` are the policies' own scores, `matches` their lengths.
+
+    `seeds` are the systems that contrast made, by seed; `contrastive` is the first of them.
+    """
 
     gold: JudgeInfo
     ranker: JudgeInfo
     own: Mapping[str, JudgeInfo]
     contrastive: str
     imitation: str
+    warm: str
+    seeds: Mapping[int, str]
     random: str
     reranked: str
     ceiling: str
@@ -70,6 +84,7 @@ def contrastive_report(
                 quality_table(evaluation, asides=(about.ceiling,), note="The last row is a ceiling."),
                 differences_table(evaluation.differences, ("rouge1", "rouge2", "rougeL")),
                 *win_rate_blocks(evaluation.win_rates),
+                *_over_seeds(evaluation, about),
             ),
         ),
         Section("How well a policy's own score orders candidates", tuple(ordering)),
@@ -114,12 +129,33 @@ def contrastive_report(
 
 
 def _better(evaluation: Evaluation, about: Contrast) -> list[str]:
-    """Whether contrast beats as many updates of imitation, by the judge of the result, raw and at equal length."""
+    """Whether contrast beats as many updates of imitation, and where it began, by the judge of the result."""
     names = {judge.name for judge in about.judges}
+    pairs = [(about.contrastive, about.imitation), (about.contrastive, about.warm)]
     return [
-        _said(rate)
-        for rate in evaluation.win_rates
-        if rate.judge in names and (rate.system, rate.against) == (about.contrastive, about.imitation)
+        _said(rate) for rate in evaluation.win_rates if rate.judge in names and (rate.system, rate.against) in pairs
+    ]
+
+
+def _over_seeds(evaluation: Evaluation, about: Contrast) -> list[Block]:
+    """Win rates and ROUGE of contrast's trainings over their seeds, where there are several."""
+    if len(about.seeds) < 2:
+        return []
+    seed_of = {name: str(seed) for seed, name in about.seeds.items()}
+    rates: dict[str, dict[str, float]] = {}
+    for rate in evaluation.win_rates:
+        if rate.system in seed_of and rate.judge == about.gold.name and rate.win_rate.value is not None:
+            rates.setdefault(f"against {rate.against}", {})[seed_of[rate.system]] = rate.win_rate.value
+    gains: dict[str, dict[str, float]] = {}
+    for gain in evaluation.differences:
+        if gain.a in seed_of and gain.metric in ROUGE_TYPES and gain.difference.value is not None:
+            name = f"{COLUMNS[gain.metric].name} over {gain.b}"
+            gains.setdefault(name, {})[seed_of[gain.a]] = gain.difference.value
+    tables = {f"Win rate by {about.gold.name} over seeds, %.": rates, "Gain in ROUGE over seeds, points.": gains}
+    return [
+        seeds_table(caption, {name: over_seeds(own) for name, own in each.items()}, scale=100, digits=2)
+        for caption, each in tables.items()
+        if each
     ]
 
 

@@ -8,7 +8,7 @@ from ..evaluation.divergence import Divergence
 from ..evaluation.systems import Evaluation
 from ..records import Group
 from ..report.contents import Cell, Column, Table
-from .reporting import Findings, gains_table
+from .reporting import SUPERVISED, Findings, gains_table
 from .summary import Figure, in_one_row, one_row, seconds_figures, tokens_figure, win_rate_figures
 from .workspace import Workspace
 
@@ -22,17 +22,16 @@ def feedback_summary(
     *,
     greedy: Mapping[str, Sequence[Group]],
     moved: Mapping[str, Divergence],
-    supervised: str,
 ) -> list[Table]:
-    """The tables of one row; `supervised` is the system that the others are compared with."""
+    """The tables of one row."""
     gold, rates = about.gold.name, evaluation.win_rates
     figures: list[Figure] = [(Column("By", "The judge of the result."), Cell(gold))]
-    for system in (*(name for name in greedy if name != supervised), about.chosen):
-        figures += _named(win_rate_figures(rates, system, supervised).get(gold, []), gold, system)
+    for system in (*(name for name in greedy if name != SUPERVISED), about.chosen):
+        figures += _named(win_rate_figures(rates, system, SUPERVISED).get(gold, []), gold, system)
     chosen = win_rate_figures(rates, about.chosen, about.random).get(gold, [])
     trained = sorted(path.name for path in work.training.iterdir() if path.is_dir())
     return [
-        one_row(f"Win rates against {supervised}, %.", figures),
+        one_row(f"Win rates against {SUPERVISED}, %.", figures),
         one_row(
             "Win rate of the candidate that the reward model chooses against a random one, %.",
             [

@@ -36,7 +36,7 @@ from ..selection import best_of, random_of
 from . import steps
 from .feedback import FeedbackSettings, feedback_judge, gold_judge, preferences
 from .feedback_summary import feedback_summary
-from .reporting import Findings, best_of_n_report
+from .reporting import SUPERVISED, Findings, best_of_n_report
 from .settings import Settings
 from .summary import write_summary
 from .workspace import Workspace, open_workspace
@@ -136,9 +136,10 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
     with work.step("test", f"{settings.evaluation.n} candidates a test document (§4.3)"):
         n = settings.evaluation.n
         greedily = Decoding("greedy", max_new_tokens=decoding.max_new_tokens)
+        policies = {SUPERVISED: policy, **{f"{name}, greedy": writer for name, writer in improved.items()}}
         greedy = {
-            f"{name}, greedy": steps.write_candidates(work, writer, documents.test, greedily, k=1, seed=seed)
-            for name, writer in {"supervised": policy, **improved}.items()
+            name: steps.write_candidates(work, writer, documents.test, greedily, k=1, seed=seed)
+            for name, writer in policies.items()
         }
         pool = steps.write_candidates(work, policy, documents.test, decoding, k=n, seed=seed)
         moved = {
@@ -172,8 +173,8 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
             {group.source.id: group.references for group in documents.test},
             {name: [c for group in own for c in group.candidates] for name, own in systems.items()},
             judgements=steps.by_each(judges, everything),
-            against=(random, REFERENCE, *(("supervised, greedy",) if improved else ())),
-            baseline=random,
+            against=(random, REFERENCE, *((SUPERVISED,) if improved else ())),
+            baselines=(random, *((SUPERVISED,) if improved else ())),
             training_judges=[labeller.info.name, reward.info.name],
             encoder=settings.evaluation.encoder,
             seed=seed,
@@ -182,7 +183,7 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
 
     about = Findings(gold=gold.info, reward=reward.info, random=random, chosen=by_reward, ceiling=ceiling)
     greedy = {name: steps.with_judgements(work, own) for name, own in greedy.items()}
-    summary = feedback_summary(work, evaluation, about, greedy=greedy, moved=moved, supervised="supervised, greedy")
+    summary = feedback_summary(work, evaluation, about, greedy=greedy, moved=moved)
     write_summary(summary, work.folder)
     report = best_of_n_report(
         work,

@@ -135,16 +135,31 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         ranker = steps.ranking_judge(settings.ranking, seed=seed)
         ranked, held_out_ranked = (steps.rank(work, ranker, own, references) for own in (pool, held_out))
 
+    seeds = settings.contrast.seeds or (seed,)
     with work.step("contrast", f"contrastive training ({settings.contrast.published})"):
-        learned = steps.contrast(work, warm, ranked, held_out_ranked, references, settings.contrast, seed=seed)
+        learned = {
+            own_seed: steps.contrast(
+                work, warm, ranked, held_out_ranked, references, settings.contrast, seed=own_seed,
+                name=_name_of("contrastive", own_seed, seeds, "-seed-"),
+            )
+            for own_seed in seeds
+        }  # fmt: skip
     with work.step("imitation", "the twin: as many updates of imitation alone"):
-        twin = steps.imitate_beside(
-            work, warm, ranked, held_out_ranked, references, settings.contrast, steps=learned.result.steps, seed=seed
-        )
+        twins = {
+            own_seed: steps.imitate_beside(
+                work, warm, ranked, held_out_ranked, references, settings.contrast, seed=own_seed,
+                steps=learned[own_seed].result.steps, name=_name_of("imitation", own_seed, seeds, "-seed-"),
+            )
+            for own_seed in seeds
+        }  # fmt: skip
 
-    policies = {WARM: warm, IMITATION: twin}
-    for by, writer in learned.writers.items():
-        policies[CONTRASTIVE if CONTRASTIVE not in policies else f"{CONTRASTIVE} by {by}"] = writer
+    policies = {WARM: warm}
+    contrasts = {own_seed: _name_of(CONTRASTIVE, own_seed, seeds) for own_seed in seeds}
+    for own_seed in seeds:
+        policies[_name_of(IMITATION, own_seed, seeds)] = twins[own_seed]
+        (_, chosen), *others = learned[own_seed].writers.items()
+        policies[contrasts[own_seed]] = chosen
+        policies |= {_name_of(f"{CONTRASTIVE} by {by}", own_seed, seeds): writer for by, writer in others}
     with work.step("length", "summaries as long as what is imitated"):
         tuned = documents.valid[: settings.evaluation.match_on] if settings.evaluation.match_length else []
         decodings = {
@@ -193,8 +208,8 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             references,
             {name: [c for group in groups for c in group.candidates] for name, groups in systems.items()},
             judgements=steps.by_each(judges, everything),
-            against=(IMITATION, REFERENCE, random),
-            baseline=IMITATION,
+            against=(IMITATION, WARM, REFERENCE, random),
+            baselines=(IMITATION, WARM),
             training_judges=[ranker.info.name],
             encoder=settings.evaluation.encoder,
             seed=seed,
@@ -207,6 +222,8 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         own={name: judge.info for name, judge in own.items()},
         contrastive=CONTRASTIVE,
         imitation=IMITATION,
+        warm=WARM,
+        seeds=contrasts,
         random=random,
         reranked=reranked,
         ceiling=ceiling,
@@ -222,13 +239,18 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         about,
         documents=documents,
         ranked=ranked,
-        result=learned.result,
+        result=learned[seeds[0]].result,
         choices=choices,
         orders=orders,
         examples=settings.evaluation.examples,
     )
     html, _ = write_report(report, work.folder)
     return html
+
+
+def _name_of(name: str, seed: int, seeds: Sequence[int], mark: str = ", seed ") -> str:
+    """What a training of one of `seeds` is called: the first has no number."""
+    return name if seed == seeds[0] else f"{name}{mark}{seed}"
 
 
 def _judges(settings: LLMReference, ranker: Judge) -> list[Judge]:

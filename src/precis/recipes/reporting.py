@@ -21,6 +21,7 @@ from ..evaluation.rewardmodel import (
 )
 from ..evaluation.statistics import Difference, Seeds, mean_estimate, over_seeds
 from ..evaluation.systems import Evaluation
+from ..evaluation.winrates import WinRate
 from ..records import Document, Group, JudgeInfo
 from ..report.analysis_blocks import (
     accuracy_table,
@@ -39,6 +40,9 @@ from .settings import Settings
 from .steps import Documents
 from .summary import taken_notices
 from .workspace import Workspace
+
+# The policy that those trained towards the reward are compared with.
+SUPERVISED = "supervised, greedy"
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def best_of_n_report(
     return Report(
         title="Learning from comparisons",
         subtitle="A supervised policy, a reward model from judged pairs, the best of N by it (Stiennon et al. 2020)",
-        findings=(*_better(evaluation, about), accuracy_finding),
+        findings=(*_better(evaluation, about), *_improved(evaluation, moved, about), accuracy_finding),
         warnings=evaluation.warnings,
         sections=tuple(sections),
         run=describe_run(
@@ -123,19 +127,28 @@ def best_of_n_report(
 
 def _better(evaluation: Evaluation, about: Findings) -> list[str]:
     """Whether the reward model's choice beats a random one: by the gold judge, and by ROUGE-1."""
-    found = []
-    for rate in evaluation.win_rates:
-        if (rate.system, rate.against, rate.judge) != (about.chosen, about.random, about.gold.name):
-            continue
-        value = rate.win_rate
-        if value.value is None or value.low is None or value.high is None:
-            found.append(f"By {rate.judge}, no win rate of {about.chosen} can be estimated: {value.why}.")
-            continue
-        found.append(
-            f"By {rate.judge}, {about.chosen} beats {about.random} on {value.value:.0%} of {value.n} documents "
-            f"[{value.low:.0%}, {value.high:.0%}], a tie counting half."
-        )
+    pair = (about.chosen, about.random, about.gold.name)
+    found = [_won(rate) for rate in evaluation.win_rates if (rate.system, rate.against, rate.judge) == pair]
     return found + [_said(d, about) for d in evaluation.differences if d.a == about.chosen and d.metric == "rouge1"]
+
+
+def _improved(evaluation: Evaluation, moved: Mapping[str, Divergence], about: Findings) -> list[str]:
+    """How often the gold judge prefers each policy that was trained towards the reward to the supervised one."""
+    return [
+        _won(rate)
+        for rate in evaluation.win_rates
+        if rate.system in moved and rate.against == SUPERVISED and rate.judge == about.gold.name
+    ]
+
+
+def _won(rate: WinRate) -> str:
+    value = rate.win_rate
+    if value.value is None or value.low is None or value.high is None:
+        return f"By {rate.judge}, no win rate of {rate.system} can be estimated: {value.why}."
+    return (
+        f"By {rate.judge}, {rate.system} beats {rate.against} on {value.value:.0%} of {value.n} documents "
+        f"[{value.low:.0%}, {value.high:.0%}], a tie counting half."
+    )
 
 
 def _said(difference: Difference, about: Findings) -> str:

@@ -35,7 +35,7 @@ _IMITATED = ("seed", "data", "targets")
 _WARM = (*_IMITATED, "start", "warm_up", "candidates.unseen")
 _WRITTEN = (*_WARM, "candidates")
 _RANKED = (*_WRITTEN, "ranking")
-_CONTRASTED = ("contrastive", "contrastive-*", "imitation")
+_CONTRASTED = ("contrastive", "contrastive-*", "imitation", "imitation-*")
 
 LLM_REFERENCE = (
     Stage(("targets",), _IMITATED),

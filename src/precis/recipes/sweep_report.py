@@ -29,26 +29,21 @@ def sweep_report(recipe: str, outcomes: Sequence[Outcome], out: Path, command: s
     done, failed = ([one for one in outcomes if one.state == state] for state in ("done", "failed"))
     rest = f"; {len(failed):,} failed" if failed else ""
     seconds = {one.planned.name: sum(read_times(out / one.planned.name)[1].values()) for one in outcomes}
+    tables = side_by_side(outcomes)
+    beside = Text(
+        "Intervals are over the documents of one run, one training each: two runs differ only if they do on several "
+        "seeds. Judges of one name may have other settings in another run."
+    )
+    compared = (Section("Side by side", (beside, *tables)),) if tables else ()
     return Report(
         title=f"Several runs of {recipe}",
         subtitle="What varied, and what came of it",
         findings=(f"{len(done):,} of {count(len(outcomes), 'run')} are done{rest}.",),
         warnings=tuple(f"Run {one.planned.name} failed: {one.why}." for one in failed),
-        sections=(
-            Section("Runs", (_runs(outcomes, out, seconds),)),
-            Section(
-                "Side by side",
-                (
-                    Text(
-                        "Intervals are over the documents of one run, one training each: two runs differ only if they "
-                        "do on several seeds. Judges of one name may have other settings in another run."
-                    ),
-                    *side_by_side(outcomes),
-                ),
-            ),
-        ),
+        sections=(Section("Runs", (_runs(outcomes, out, seconds),)), *compared),
         run=describe_run(
-            [command] if command else [],
+            # The sweep's own, then those that continue one run by itself.
+            [*([command] if command else []), *(one.planned.command for one in outcomes)],
             seeds=tuple(dict.fromkeys(int(getattr(one.planned.settings, "seed", 0)) for one in outcomes)),
             started=min((read_times(out / one.planned.name)[0] for one in outcomes), default=None),
             seconds=seconds,
@@ -95,7 +90,6 @@ def _runs(outcomes: Sequence[Outcome], out: Path, seconds: Mapping[str, float]) 
                     Cell(state),
                     Cell(spent if spent else None, why="" if spent else "it has not begun"),
                     Cell(said),
-                    Cell(one.planned.command),
                 )
             )
         )
@@ -107,7 +101,6 @@ def _runs(outcomes: Sequence[Outcome], out: Path, seconds: Mapping[str, float]) 
             Column("State"),
             Column("Seconds here", "Of all steps, what was taken over not counted.", digits=0),
             Column("Taken over", "Steps that another run made with the same settings."),
-            Column("Alone", "The command that continues this run by itself."),
         ),
         tuple(rows),
     )

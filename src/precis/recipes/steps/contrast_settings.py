@@ -100,6 +100,9 @@ class ContrastSettings(Settings):
     (`generation`). The first is the policy; each further one is a model of its own."""
     decoding: Decoding = Decoding("greedy", max_new_tokens=128)
     """How summaries are written for `generation` (BRIO: beams, with α as the length penalty)."""
+    seeds: tuple[int, ...] = ()
+    """Train contrast and its twin once for each of these seeds, of the documents' order; none is the recipe's seed.
+    What is shown of one training is of the first."""
     watch: int = Field(default=50, ge=0)
     """Validation documents on which summaries are written; 0 writes none, and then lengths are not guarded."""
 
