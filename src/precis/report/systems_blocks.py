@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from ..evaluation.statistics import Difference, Seeds
 from ..evaluation.systems import REFERENCE, Evaluation
@@ -176,27 +177,32 @@ def _win_rate_table(rates: Sequence[WinRate], judge: str, opponent: str) -> Tabl
 
 
 def differences_table(differences: Sequence[Difference], metrics: Sequence[str] = QUALITY) -> Table:
-    """Each system minus the baseline, paired by document."""
-    shown = [found for found in differences if found.metric in metrics]
+    """Each system minus a baseline, paired by document: a row a pair, a difference and its p a metric."""
+    pairs: dict[tuple[str, str], dict[str, Difference]] = {}
+    for found in differences:
+        if found.metric in metrics:
+            pairs.setdefault((found.a, found.b), {})[found.metric] = found
+    shown = [metric for metric in metrics if any(metric in own for own in pairs.values())]
+    columns = [Column("Systems")]
+    for metric in shown:
+        name = COLUMNS[metric].name
+        columns.append(Column(name, "Mean difference over documents that both summarized.", digits=2))
+        columns.append(Column("p", f"Of {name}: two-sided paired permutation test; not corrected for the rows."))
     rows = [
         Row(
-            (
-                Cell(f"{found.a} − {found.b}"),
-                Cell(COLUMNS[found.metric].name),
-                cell(found, scale=COLUMNS[found.metric].scale),
-                Cell("–" if found.p_value is None else "<0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}"),
-            ),
-            f'system = "{found.a}" and "{found.b}", field {found.metric}',
+            (Cell(f"{a} − {b}"), *chain.from_iterable(_difference(own.get(metric), metric) for metric in shown)),
+            f'system = "{a}" and "{b}"',
         )
-        for found in shown
+        for (a, b), own in pairs.items()
     ]
-    columns = (
-        Column("Systems"),
-        Column("Metric"),
-        Column("Difference", "Mean over documents that both summarized.", digits=2),
-        Column("p", "Two-sided paired permutation test; not corrected for the number of rows."),
-    )
-    return Table("Paired differences.", columns, tuple(rows), file="outputs.jsonl")
+    return Table("Paired differences.", tuple(columns), tuple(rows), file="outputs.jsonl")
+
+
+def _difference(found: Difference | None, metric: str) -> tuple[Cell, Cell]:
+    if found is None:
+        return Cell(None, why="not measured"), Cell("–")
+    p = "–" if found.p_value is None else "<0.001" if found.p_value < 0.001 else f"{found.p_value:.3f}"
+    return cell(found, scale=COLUMNS[metric].scale), Cell(p)
 
 
 def seeds_table(caption: str, rows: Mapping[str, Seeds], *, scale: float = 1.0, digits: int = 1) -> Table:
