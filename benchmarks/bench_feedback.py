@@ -217,12 +217,11 @@ def iteration(kind: str, folder: str, size: Size = SMALL, *, tokens_per_batch: i
     writer: Any = SimpleNamespace(model=policy, pad_id=0, eos_id=2, fingerprint="bench", path=None, tokenizer=tokenizer)
     parameters = trainable(scorer)
     config = TrainConfig(tokens_per_batch=tokens_per_batch)
-    runs = iter(range(1_000_000))
 
     def one() -> float:
-        source = RolloutSource(
-            writer, renderer, groups, reward, online, config, how, Path(folder) / f"{kind}-{next(runs)}", quiet=True
-        )
+        # Of its own: rollouts that stand in a folder, another way's too, are not sampled and scored again.
+        own = Path(tempfile.mkdtemp(dir=folder))
+        source = RolloutSource(writer, renderer, groups, reward, online, config, how, own, quiet=True)
         epoch = source.epoch(0)
         for step in epoch.steps:
             compute_gradients(how, step, parameters)
