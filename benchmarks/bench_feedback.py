@@ -1,6 +1,6 @@
 """Learning from comparisons: a reward step against TRL's RewardTrainer, PPO and RLOO against repeated rows.
 
-    python benchmarks/bench_feedback.py            about ten minutes on two idle cores
+    python benchmarks/bench_feedback.py            some forty minutes on two idle cores, most of it the iterations
     python benchmarks/bench_feedback.py --json     one JSON object on the last line
 
 One document of 512 tokens, summaries of 48, a Llama of 30M parameters with random weights, float32 weights and bf16
