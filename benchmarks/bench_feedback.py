@@ -9,7 +9,8 @@ ranked summaries make 6 pairs, which TRL computes as 12 rows and precis as one. 
 step, no truncation and no gradient checkpointing (its default, which would slow it). The losses of the two on one batch
 are compared in float64 first. An iteration is 8 documents × 4 summaries: sampling, rewards by a reward model, log-probs
 of policy and reference, and 4 passes of updates without the optimizer; `repeated` is the same loop with one row a
-summary everywhere and transformers' own `generate`. Runs alternate; times are the best of their runs.
+summary everywhere and transformers' own `generate`. Runs alternate; times are the best of their runs. Peak memory is
+what a call adds to a process of its own in which a tiny model has made the same call before, gradients included.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ from precis.training.optimizers import trainable
 from precis.training.precision import autocast_for, computes_bf16
 from precis.training.rollout_source import RolloutSource
 from precis.training.step import Scoring, compute_gradients
-from sizes import SMALL, Size
+from sizes import SIZES, SMALL, Size
 
 DOCUMENTS, ROLLOUTS, PASSES = 8, 4, 4
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -235,18 +236,18 @@ def iteration(kind: str, folder: str, size: Size = SMALL, *, tokens_per_batch: i
 Ways = dict[str, tuple[Callable[[str], Callable[[], float]], bool]]
 
 
-def cases() -> dict[str, Ways]:
+def cases(size: Size = SMALL) -> dict[str, Ways]:
     found: dict[str, Ways] = {}
     if HAS_TRL:
         for name, count in (("reward step, 4 ranked summaries (6 pairs)", 4), ("reward step, one pair", 2)):
             found[name] = {
-                "precis": (lambda folder, n=count: our_reward_step(classifier(), ranked(n)), False),
-                "TRL": (lambda folder, n=count: their_reward_step(classifier(), ranked(n), folder), False),
+                "precis": (lambda folder, n=count: our_reward_step(classifier(size), ranked(n, size)), False),
+                "TRL": (lambda folder, n=count: their_reward_step(classifier(size), ranked(n, size), folder), False),
             }
     for kind in ("ppo", "rloo"):
         found[f"{kind} iteration, {ROLLOUTS} summaries a document"] = {
-            "precis": (partial(iteration, kind), False),
-            "repeated": (partial(iteration, kind), True),
+            "precis": (partial(iteration, kind, size=size), False),
+            "repeated": (partial(iteration, kind, size=size), True),
         }
     return found
 
@@ -283,9 +284,12 @@ def peak_memory(name: str, way: str) -> float:
 
 
 def print_peak_memory(name: str, way: str, folder: str) -> None:
-    make, repeated = cases()[name][way]
-    call = make(folder)
-    print(added_mib(lambda: run_way(call, repeated)))
+    # The libraries' own buffers are not the call's: some 100 MiB, which a tiny model brings in as well. Gradients are.
+    for size in (SIZES["tiny"], SMALL):
+        make, repeated = cases(size)[name][way]
+        call = make(folder)
+        added = added_mib(partial(run_way, call, repeated))
+    print(added)
 
 
 def main() -> None:
