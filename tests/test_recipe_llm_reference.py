@@ -15,6 +15,7 @@ from precis.report.contents import Table
 from precis.report.write import read_report
 from precis.store import Store
 from test_judges_bertscore import encoder
+from test_reranker import make_encoder
 
 __all__ = ["encoder"]
 
@@ -135,6 +136,23 @@ def test_seeds_of_contrast_stand_side_by_side(finished: Path) -> None:
     assert [cell.value for cell in row.cells[3:]] == [
         gains["contrastive", "rouge1"], gains["contrastive, seed 2", "rouge1"],
     ]  # fmt: skip
+
+
+def test_a_reranker_beside_the_policy(finished: Path) -> None:
+    work = finished / "reranked"
+    shutil.copytree(finished / "work", work)
+    (work / "config.json").unlink()
+    encoder = make_encoder(finished / "encoder", positions=512)
+    overrides = (f"reranker.encoder={encoder}", "reranker.training.max_steps=2")
+    llm_reference.run(settings(finished, *overrides), work)
+    systems = {system["name"] for system in json.loads((work / "evaluation.json").read_text())["systems"]}
+    assert {"best of 3 by contrastive", "best of 3 by reranker"} <= systems
+    (ordering,) = (s for s in read_report(work / "report.json").sections if s.title.startswith("How well"))
+    table = [block for block in ordering.blocks if isinstance(block, Table)][-1]
+    assert {"contrastive", "reranker"} <= {row.cells[0].value for row in table.rows}
+    weights = (work / "models" / "reranker" / "model.safetensors").stat().st_mtime_ns
+    llm_reference.run(settings(finished, *overrides), work)
+    assert (work / "models" / "reranker" / "model.safetensors").stat().st_mtime_ns == weights
 
 
 @pytest.mark.parametrize("name", presets("llm-reference"))

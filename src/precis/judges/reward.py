@@ -1,4 +1,4 @@
-"""A reward model as a judge (Stiennon et al. 2020, §3.4): it reads source and summary, and returns one number."""
+"""Models that give one number for document and summary: a reward model (Stiennon et al. 2020, §3.4), a reranker."""
 
 from __future__ import annotations
 
@@ -6,31 +6,36 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from torch import nn
 
 from ..logprobs import sequence_logprobs, why_not
 from ..records import Failure, Group, JudgeInfo, Judgement, Score
 from ..render import Renderer, TokenGroup
 
 if TYPE_CHECKING:
-    from ..models import RewardModel
+    from ..models import Reranker, RewardModel
 
 # Tokens of one forward pass, each source counted once.
 TOKENS_PER_BATCH = 16384
 _log = logging.getLogger("precis")
 
 
-class RewardJudge:
-    """Scores in the reward model's own unit, shifted so that reference summaries average 0.
+class _ModelJudge:
+    """Scores by a model with one number for a candidate.
 
     All candidates of a source share its computation. An empty candidate is a `Failure`: its reward is a number,
     but not one of a summary; so is a reward that is not a number. `name` is the model's fingerprint, which names the
     judge in the store. `cut_documents` counts the documents so far that were too long for the prompt.
     """
 
-    def __init__(self, model: RewardModel, renderer: Renderer, *, pad_id: int, name: str):
+    kind: ClassVar[str]
+    scale: ClassVar[str]
+    model: nn.Module
+
+    def __init__(self, model: nn.Module, renderer: Renderer, *, pad_id: int, name: str):
         self.model, self.renderer, self.pad_id, self.name = model, renderer, pad_id, name
         self.cut_documents = 0
         if reason := why_not(model):
@@ -38,7 +43,7 @@ class RewardJudge:
 
     @cached_property
     def info(self) -> JudgeInfo:
-        return JudgeInfo("reward", {"model": self.name, "prompt": self.renderer.prompt_hash})
+        return JudgeInfo(self.kind, {"model": self.name, "prompt": self.renderer.prompt_hash})
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         found: list[list[Judgement]] = [
@@ -66,9 +71,9 @@ class RewardJudge:
             source = groups[place].source.id
             for candidate, value in zip(written[place], values, strict=True):
                 if math.isfinite(value):
-                    found[place].append(Score(self.info, source, candidate.id, value, "reward"))
+                    found[place].append(Score(self.info, source, candidate.id, value, self.scale))
                 else:
-                    why = f"the reward is {value}: check the model's weights"
+                    why = f"the {self.kind} is {value}: check the model's weights"
                     found[place].append(Failure(self.info, source, (candidate.id,), why))
         return found
 
@@ -80,12 +85,26 @@ class RewardJudge:
         with torch.no_grad():
             for batch in _batches(groups):
                 scored = sequence_logprobs(self.model, [groups[place] for place in batch], pad_id=self.pad_id)
-                assert scored.rewards_BK is not None  # a reward model always has them
+                assert scored.rewards_BK is not None  # these models always have them
                 for row, place in enumerate(batch):
                     count = len(groups[place].continuations)
                     values[place] = scored.rewards_BK[row, :count].float().tolist()
         self.model.train(training)
         return values
+
+
+class RewardJudge(_ModelJudge):
+    """Scores in the reward model's own unit, shifted so that reference summaries average 0."""
+
+    kind = scale = "reward"
+    model: RewardModel
+
+
+class RerankerJudge(_ModelJudge):
+    """Cosines of the encodings of document and summary, from −1 to 1 (SimCLS: Liu & Liu 2021)."""
+
+    kind, scale = "reranker", "cosine"
+    model: Reranker
 
 
 def _batches(groups: Sequence[TokenGroup]) -> Iterator[list[int]]:

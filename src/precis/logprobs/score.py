@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..models.reranker import Reranker
 from ..models.reward import RewardModel
 from ..models.structure import evaluating, is_encoder_decoder, max_positions, unwrap
 from ..render import TokenGroup
@@ -21,6 +22,7 @@ from .layout import LayoutNotSupported
 from .lm_head import lm_head_of, token_scores
 from .packed import packed_states
 from .repeated import repeated_states
+from .reranking import cosines
 from .scored import Batch, Limits, Scored, States, Wanted, check_groups
 from .support import VERIFIED, family, why_not_packed
 
@@ -50,7 +52,8 @@ def sequence_logprobs(
     """Log-probs in nats of every candidate's tokens given its source: [B, K, T] for B groups.
 
     `model` is a Hugging Face causal or encoder-decoder model (with LoRA adapters or without), or a `RewardModel`,
-    whose `rewards_BK` are then returned. Gradients flow unless `cached` is asked for or gradients are off.
+    whose `rewards_BK` are then returned; those of a `Reranker` are its cosines. Gradients flow unless `cached` is
+    asked for or gradients are off.
 
     - `repeated`: one row per candidate. The definition, which works for every model.
     - `packed`: a prefix and all its candidates in one row, several groups a row up to `token_budget` tokens. For
@@ -65,6 +68,10 @@ def sequence_logprobs(
 
     Raises `UserError` for groups that no model could score or that exceed the model's positions.
     """
+    if isinstance(model, Reranker):
+        if last_hidden or mean_logps or entropy or prefix_logps or values:
+            raise UserError("a reranker gives one number for a candidate, and nothing else")
+        return cosines(model, groups, pad_id=pad_id)
     device = next(model.parameters()).device
     batch = Batch(groups, device)
     core: nn.Module = model.trunk if isinstance(model, RewardModel) else model
@@ -124,6 +131,8 @@ def sequence_logprobs(
 
 def why_not(model: nn.Module) -> str:
     """Why a model is scored one row per candidate; empty if its candidates share the document's computation."""
+    if isinstance(model, Reranker):
+        return ""
     if isinstance(model, RewardModel):
         model = model.trunk
     known = _refused.get(unwrap(model), "")

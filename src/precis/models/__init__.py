@@ -9,6 +9,7 @@ from .adapters import add_adapter, base_weights, use_adapter
 from .files import check_replaceable, fingerprint_of
 from .initial import SIZES, init_model, train_tokenizer
 from .policy import Policy, load_policy, save_policy
+from .reranker import LoadedReranker, Pool, Reranker, load_reranker, save_reranker
 from .reward import (
     LoadedRewardModel,
     ReadAt,
@@ -24,9 +25,12 @@ from .warm_start import warm_start_encoder_decoder
 
 __all__ = [
     "SIZES",
+    "LoadedReranker",
     "LoadedRewardModel",
     "Policy",
+    "Pool",
     "ReadAt",
+    "Reranker",
     "RewardModel",
     "add_adapter",
     "base_weights",
@@ -39,10 +43,12 @@ __all__ = [
     "init_model",
     "is_encoder_decoder",
     "load_policy",
+    "load_reranker",
     "load_reward_model",
     "max_positions",
     "reward_model_from_policy",
     "save_policy",
+    "save_reranker",
     "save_reward_model",
     "train_tokenizer",
     "unwrap",

@@ -16,18 +16,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import UserError
-from .core import Loss, Objective, Targets, Term, masked
+from .core import Loss, Objective, Targets, Term, given, masked
 
 if TYPE_CHECKING:
     from ..logprobs import Scored
 
 Margin = Literal["log rank", "rank"]
+Of = Literal["logps", "rewards"]
 
 
-def margin_ranking(*, margin: Margin = "log rank", scale: float = 0.01, length_penalty: float = 1.0) -> Objective:
+def margin_ranking(
+    *, margin: Margin = "log rank", scale: float = 0.01, length_penalty: float = 1.0, of: Of = "logps"
+) -> Objective:
     """max(0, margin(Δrank) − (s_better − s_worse)) over the pairs of a ranking, with s = Σ log p / |S|^α.
 
-    α is `length_penalty`; the end token counts. `log rank` is scale · ln(2·Δrank), the mean over all pairs: with scores
+    α is `length_penalty`; the end token counts. `of` rewards, s is what a reward model or a reranker gives, without α
+    (SimCLS: Liu & Liu 2021, arXiv 2106.01890). `log rank` is scale · ln(2·Δrank), the mean over all pairs: with scores
     per token and a scale of 0.01, neighbours of 100 tokens are pushed apart until one is twice as probable (Liu et al.
     2023). `rank` is scale · Δrank, the mean over the pairs of each Δrank and then the sum over Δrank, per group (Liu et
     al. 2022). Tied candidates make no pair, those without a rank take no part, and a group that orders nothing adds no
@@ -45,7 +49,7 @@ def margin_ranking(*, margin: Margin = "log rank", scale: float = 0.01, length_p
         return float(len(pairs) if margin == "log rank" else len({group for group, *_ in pairs}))
 
     def compute(scored: Scored, targets: Targets) -> Loss:
-        scores_BK = sequence_scores(scored, length_penalty)
+        scores_BK = _scores(scored, of, length_penalty)
         pairs = _ranked_pairs(targets)
         device, dtype, size = scores_BK.device, scores_BK.dtype, len(pairs)
         at_N4 = torch.tensor(pairs, dtype=torch.long, device=device).view(size, 4)
@@ -70,15 +74,16 @@ def margin_ranking(*, margin: Margin = "log rank", scale: float = 0.01, length_p
             }
         return Loss(total, units(targets), metrics)
 
-    settings: dict[str, float | str] = {"margin": margin, "scale": scale, "length_penalty": length_penalty}
-    return Objective((Term("ranking", ("logps",), ("accuracy", "margin", "score"), units, compute, settings),))
+    settings: dict[str, float | str] = {"margin": margin, "scale": scale, **_settings(of, length_penalty)}
+    return Objective((Term("ranking", (of,), ("accuracy", "margin", "score"), units, compute, settings),))
 
 
-def gold_ranking(*, margin: float = 0.0, length_penalty: float = 1.0) -> Objective:
+def gold_ranking(*, margin: float = 0.0, length_penalty: float = 1.0, of: Of = "logps") -> Objective:
     """max(0, margin − (s_reference − s_candidate)), the mean over ranked candidates: references stay above them.
 
     The gold term of Liu & Liu 2021 (arXiv 2106.01890) and Liu et al. 2022. The references of a group are its imitated
-    candidates; where it has several, their mean score counts. Metric: `gold_margin`, s_reference − s_candidate.
+    candidates; where it has several, their mean score counts. `of` as in `margin_ranking`. Metric: `gold_margin`,
+    s_reference − s_candidate.
     """
     if not math.isfinite(margin):
         raise UserError(f"a margin is a finite number, not {margin}")
@@ -88,7 +93,7 @@ def gold_ranking(*, margin: float = 0.0, length_penalty: float = 1.0) -> Objecti
         return float(len(_beside_references(targets)))
 
     def compute(scored: Scored, targets: Targets) -> Loss:
-        scores_BK = sequence_scores(scored, length_penalty)
+        scores_BK = _scores(scored, of, length_penalty)
         places = _beside_references(targets)
         gaps = [
             scores_BK[group, list(targets.imitated[group] or ())].mean() - scores_BK[group, number]
@@ -98,14 +103,22 @@ def gold_ranking(*, margin: float = 0.0, length_penalty: float = 1.0) -> Objecti
         total = F.relu(margin - gap_N).sum()
         return Loss(total, float(len(places)), {"gold_margin": (gap_N.detach().sum(), float(len(places)))})
 
-    settings: dict[str, float | str] = {"margin": margin, "length_penalty": length_penalty}
-    return Objective((Term("gold", ("logps",), ("gold_margin",), units, compute, settings),))
+    settings: dict[str, float | str] = {"margin": margin, **_settings(of, length_penalty)}
+    return Objective((Term("gold", (of,), ("gold_margin",), units, compute, settings),))
 
 
 def sequence_scores(scored: Scored, length_penalty: float) -> Tensor:
     """Σ log p / |S|^α of each candidate, [B, K], in nats and float32 at least; α = 0 is the sum, 1 the mean a token."""
     lengths_BK = scored.mask_BKT.sum(-1).clamp(min=1)
     return masked(scored.logps_BKT, scored.mask_BKT).sum(-1) / lengths_BK**length_penalty
+
+
+def _scores(scored: Scored, of: Of, length_penalty: float) -> Tensor:
+    return sequence_scores(scored, length_penalty) if of == "logps" else given(scored.rewards_BK, "rewards")
+
+
+def _settings(of: Of, length_penalty: float) -> dict[str, float | str]:
+    return {"length_penalty": length_penalty} if of == "logps" else {"of": of}
 
 
 def _check_penalty(length_penalty: float) -> None:

@@ -258,7 +258,7 @@ def _training(work: Workspace, documents: Documents, ranked: Selection, result: 
         "Words a summary": ["words"],
         "1 − ROUGE": ["generation"],
     }
-    for name in ("warm", "contrastive", "imitation"):
+    for name in ("warm", "contrastive", "imitation", "reranker"):
         for file in sorted(work.training.glob(f"{name}*/metrics.jsonl")):
             rows, broken = read_metrics(file)
             for split in ("train", "validation"):

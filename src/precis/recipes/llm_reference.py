@@ -8,9 +8,10 @@ The paper's steps, and where each stands below:
 4. Their order: by a large model (GPTRank, GPTScore), by ROUGE (BRIO), or by the sandbox's list-wise annotator; several
    passes in permuted orders are joined by Borda counts.
 5. Contrastive training from the warm policy, and its twin: as many updates of imitation alone from the same start.
-6. Generation with beams whose length penalty is tuned until summaries are as long as what is imitated; and from the
+6. Optionally a reranker, an encoder of its own that learns the same order (SimCLS, Liu & Liu 2021).
+7. Generation with beams whose length penalty is tuned until summaries are as long as what is imitated; and from the
    same weights a choice among the warm policy's candidates (BRIO-Mul and BRIO-Ctr).
-7. Evaluation, with a judge that gave no training signal where there is one, and how well each policy's own score
+8. Evaluation, with a judge that gave no training signal where there is one, and how well each policy's own score
    orders candidates of documents that it has not seen.
 
 Departures: permuted passes (the paper asks once, in one order); the twin; further choices of weights in one training.
@@ -102,6 +103,8 @@ class LLMReference(Settings):
     """Who ranks them."""
     contrast: steps.ContrastSettings = steps.ContrastSettings()
     """Contrastive training."""
+    reranker: steps.RerankerSettings = steps.RerankerSettings()
+    """A reranker, where `reranker.encoder` names what it starts from."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """The evaluation."""
 
@@ -153,6 +156,11 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             for own_seed in seeds
         }  # fmt: skip
 
+    reranker = None
+    if settings.reranker.encoder:
+        with work.step("reranker", "an encoder of its own learns the same order (SimCLS)"):
+            reranker = steps.train_reranker(work, ranked, held_out_ranked, references, settings.reranker, seed=seed)
+
     policies = {WARM: warm}
     contrasts = {own_seed: _name_of(CONTRASTIVE, own_seed, seeds) for own_seed in seeds}
     for own_seed in seeds:
@@ -181,10 +189,12 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
 
     with work.step("evaluation", "every system, by every judge"):
         alpha = settings.contrast.loss.length_penalty
-        own = {
+        own: dict[str, Judge] = {
             name: OwnScoreJudge(policies[name].policy, policies[name].renderer, length_penalty=alpha, name=name)
             for name in (CONTRASTIVE, IMITATION, WARM)
         }
+        if reranker is not None:
+            own[steps.RERANKER] = reranker
         for scorer in own.values():
             steps.judge(work, scorer, choices)
         judges = _judges(settings, ranker)
@@ -195,12 +205,13 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         said = {group.source.id: group.judgements for group in everything}
         choices = [replace(group, judgements=said[group.source.id]) for group in choices]
         gold, random = judges[0].info, f"random of {n}"
-        reranked, ceiling = f"best of {n} by contrastive", f"best of {n} by {gold.name}"
+        reranked, ceiling = f"best of {n} by {CONTRASTIVE}", f"best of {n} by {gold.name}"
+        choosing = [CONTRASTIVE, *([steps.RERANKER] if reranker is not None else [])]
         systems: dict[str, Sequence[Group]] = {
             "Lead-3": lead,
             **written,
             random: random_of(choices, seed=seed).groups,
-            reranked: best_of(choices, own[CONTRASTIVE].info).groups,
+            **{f"best of {n} by {name}": best_of(choices, own[name].info).groups for name in choosing},
             ceiling: best_of(choices, gold).groups,
         }
         evaluation = evaluate_systems(

@@ -12,6 +12,7 @@ from torch import nn
 from ..errors import UserError
 from ..logprobs import Scorer
 from ..logprobs.score import why_not
+from ..models.reranker import Reranker
 from ..models.reward import RewardModel
 from ..objectives import Objective
 from .batches import Example, fingerprint, fixed_batches, learnable
@@ -85,9 +86,9 @@ def train(
 
 def _options(model: nn.Module, objective: Objective, pad_id: int) -> dict[str, Any]:
     """What the scorer must be asked for. Raises `UserError` if this kind of model cannot give it."""
-    rewards = isinstance(model, RewardModel)
+    rewards = isinstance(model, (Reranker, RewardModel))
     if rewards and "logps" in objective.needs:
-        raise UserError("this objective needs a language model's log-probs, and this is a reward model")
+        raise UserError("this objective needs a language model's log-probs, and this model gives rewards")
     if not rewards and "rewards" in objective.needs:
         raise UserError("this objective needs rewards, and this model has no reward head")
     return {"pad_id": pad_id, **asked_for(objective)}

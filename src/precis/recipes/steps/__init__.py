@@ -30,12 +30,14 @@ from .ranking import (
     rank,
     ranking_judge,
 )
+from .reranking import RERANKER, RerankerSettings, load_reranker_judge, train_reranker
 from .rewards import RewardSettings, centre_on_references, load_reward_judge, train_reward_model
 from .targets import TargetSettings, refer, references_of, with_targets
 from .writer import Writer
 
 __all__ = [
     "PUBLISHED",
+    "RERANKER",
     "CandidateSettings",
     "ContrastSettings",
     "Contrasted",
@@ -46,6 +48,7 @@ __all__ = [
     "RankingSettings",
     "ReinforcementSettings",
     "RejectionSettings",
+    "RerankerSettings",
     "RewardSettings",
     "StartSettings",
     "SupervisedSettings",
@@ -62,6 +65,7 @@ __all__ = [
     "judge",
     "keep_candidates",
     "load_documents",
+    "load_reranker_judge",
     "load_reward_judge",
     "load_writer",
     "matched_decoding",
@@ -77,6 +81,7 @@ __all__ = [
     "starting_writer",
     "supervise",
     "together",
+    "train_reranker",
     "train_reward_model",
     "with_judgements",
     "with_targets",

@@ -116,8 +116,10 @@ class ContrastSettings(Settings):
         return {**values, "loss": {**below.model_dump(), **values.get("loss", {})}} if below else values
 
 
-def contrastive_objective(loss: LossSettings) -> Objective:
+def contrastive_objective(loss: LossSettings, *, of: Literal["logps", "rewards"] = "logps") -> Objective:
     """The weighted sum that `loss` describes; a term of weight 0 is not computed. Raises `UserError` if all are.
+
+    It is `of` a policy's own scores, or of what a reward model or a reranker gives.
 
     Scores that are multiplied by s and compared with a margin m are s times scores compared with m / s: so a scale of
     scores becomes part of the weight and of the margin.
@@ -126,10 +128,10 @@ def contrastive_objective(loss: LossSettings) -> Objective:
     parts = (
         (
             loss.rank_weight * scale,
-            margin_ranking(margin=loss.margin, scale=loss.margin_scale / scale, length_penalty=penalty),
+            margin_ranking(margin=loss.margin, scale=loss.margin_scale / scale, length_penalty=penalty, of=of),
         ),
         (loss.mle_weight, nll(label_smoothing=loss.label_smoothing)),
-        (loss.gold_weight * scale, gold_ranking(margin=loss.gold_margin / scale, length_penalty=penalty)),
+        (loss.gold_weight * scale, gold_ranking(margin=loss.gold_margin / scale, length_penalty=penalty, of=of)),
     )
     return weighted(*((weight, objective) for weight, objective in parts if weight))
 

@@ -161,7 +161,17 @@ def imitate_the_best(
         for name, own in missing.items():
             start = load_like(supervised, supervised.policy.path or "", to_train=True)
             config = replace(settings.training, seed=own)
-            train_in(work, name, start.policy.model, start, chosen.groups, validation, nll(), config)
+            train_in(
+                work,
+                name,
+                start.policy.model,
+                start.renderer,
+                start.policy.pad_id,
+                chosen.groups,
+                validation,
+                nll(),
+                config,
+            )
             save_policy(start.policy, work.models / name, beside=start.renderer.save)
     return {name: load_like(supervised, work.models / name) for name in names}
 

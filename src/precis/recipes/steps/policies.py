@@ -159,7 +159,8 @@ def _supervise_once(
         announce(f"  {selection}")
         objective = nll(label_smoothing=settings.label_smoothing, prompt_weight=settings.prompt_weight)
         validation = reference_groups(held_out).groups
-        train_in(work, name, start.policy.model, start, selection.groups, validation, objective, config)
+        model, pad_id = start.policy.model, start.policy.pad_id
+        train_in(work, name, model, start.renderer, pad_id, selection.groups, validation, objective, config)
         save_policy(start.policy, folder, beside=start.renderer.save)
     return load_like(start, folder)
 

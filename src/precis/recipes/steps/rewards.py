@@ -76,7 +76,8 @@ def _train_one(
     model = reward_model_from_policy(start.policy, seed=seed, read_at=settings.read_at)
     training, validation = pairs.groups[held_out:], pairs.groups[:held_out]
     config = replace(settings.training, seed=seed)
-    train_in(work, name, model, writer, training, validation, pairwise_logistic(), config)
+    renderer, pad_id = writer.renderer, writer.policy.pad_id
+    train_in(work, name, model, renderer, pad_id, training, validation, pairwise_logistic(), config)
     centre_on_references(model, writer, training)
     save_reward_model(model, writer.policy.tokenizer, folder, beside=writer.renderer.save)
 

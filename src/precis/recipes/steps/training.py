@@ -9,19 +9,20 @@ from torch import nn
 from ...errors import UserError
 from ...objectives import Objective
 from ...records import Group
+from ...render import Renderer
 from ...training import DEFAULT_GUARDS, Guard, TrainConfig
 from ...training.batches import examples_of
 from ...training.run_folder import TrainResult
 from ...training.train import train
 from ..workspace import Workspace, announce
-from .writer import Writer
 
 
 def train_in(
     work: Workspace,
     name: str,
     model: nn.Module,
-    writer: Writer,
+    renderer: Renderer,
+    pad_id: int,
     groups: Sequence[Group],
     validation: Sequence[Group],
     objective: Objective,
@@ -31,17 +32,17 @@ def train_in(
     guards: Sequence[Guard] = DEFAULT_GUARDS,
 ) -> TrainResult:
     """Train in `training/NAME`, resuming what is there; a collapse stops the recipe with its reason."""
-    examples, held_out = examples_of(writer.renderer, groups), examples_of(writer.renderer, validation)
+    examples, held_out = examples_of(renderer, groups), examples_of(renderer, validation)
     cut = sum(example.tokens.cut_characters > 0 for example in examples)
     if cut:
-        announce(f"  {cut:,} of {len(examples):,} documents were cut to {writer.renderer.max_prefix_tokens} tokens")
+        announce(f"  {cut:,} of {len(examples):,} documents were cut to {renderer.max_prefix_tokens} tokens")
     result = train(
         model,
         examples,
         objective,
         config,
         work.training / name,
-        pad_id=writer.policy.pad_id,
+        pad_id=pad_id,
         validation=held_out,
         measure=measure,
         guards=guards,
