@@ -90,6 +90,18 @@ def test_rows_numbers_and_warnings_agree() -> None:
         assert said in text
 
 
+def test_a_judges_scores_can_be_a_metric() -> None:
+    found = evaluate_systems(
+        DOCUMENTS, REFERENCES, systems(), judgements=judgements(), judged={"likeness": JUDGE}, resamples=50
+    )  # fmt: skip
+    good, bad = (system.metrics["likeness"] for system in found.systems)
+    # Of the bad system's three summaries two were scored; what failed is missing and is not 0.
+    assert (good.value, good.n, bad.value, bad.n, bad.missing) == (1.0, 4, 0.0, 2, 2)
+    assert [row["likeness"] for row in found.outputs if row["system"] == "bad"] == [0.0, 0.0, None]
+    unheard = evaluate_systems(DOCUMENTS, REFERENCES, systems(), judged={"likeness": JUDGE}, resamples=50)
+    assert unheard.systems[0].metrics["likeness"].value is None
+
+
 def test_a_reference_is_never_scored_against_itself() -> None:
     people = [REFERENCES[document.id][0] for document in DOCUMENTS]
     found = evaluate_systems(DOCUMENTS, REFERENCES, {"people": people}, resamples=100)

@@ -143,10 +143,14 @@ def test_a_reranker_beside_the_policy(finished: Path) -> None:
     shutil.copytree(finished / "work", work)
     (work / "config.json").unlink()
     encoder = make_encoder(finished / "encoder", positions=512)
-    overrides = (f"reranker.encoder={encoder}", "reranker.training.max_steps=2")
+    overrides = (f"reranker.encoder={encoder}", "reranker.training.max_steps=2", f"evaluation.encoder={encoder}")
     llm_reference.run(settings(finished, *overrides), work)
-    systems = {system["name"] for system in json.loads((work / "evaluation.json").read_text())["systems"]}
-    assert {"best of 3 by contrastive", "best of 3 by reranker"} <= systems
+    found = json.loads((work / "evaluation.json").read_text())
+    systems = {system["name"]: system["metrics"] for system in found["systems"]}
+    assert {"best of 3 by contrastive", "best of 3 by reranker"} <= set(systems)
+    # BERTScore judges, and what it said is a metric of every system too.
+    assert "bertscore" in {rate["judge"] for rate in found["win_rates"]}
+    assert all(-1 <= metrics["bertscore"]["value"] <= 1 for metrics in systems.values())
     (ordering,) = (s for s in read_report(work / "report.json").sections if s.title.startswith("How well"))
     table = [block for block in ordering.blocks if isinstance(block, Table)][-1]
     assert {"contrastive", "reranker"} <= {row.cells[0].value for row in table.rows}

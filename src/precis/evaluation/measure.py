@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..records import Candidate, Document
+from ..records import Candidate, Document, JudgeInfo, Judgement, Score
 from ..textmetrics import ROUGE_TYPES, TextStatistics, rouge_f1, text_statistics
 
 Floats = NDArray[np.float64]
@@ -95,6 +95,13 @@ def add_bertscore(
         row["bertscore"] = None
     for row, value in zip(scored, found.f1_N):
         row["bertscore"] = None if np.isnan(value) else float(value)
+
+
+def add_scores(rows: list[dict[str, Any]], metric: str, judge: JudgeInfo, judgements: Iterable[Judgement]) -> None:
+    """Put the judge's score of each row's candidate into it as `metric`, None where it gave none."""
+    found = {one.candidate: one.value for one in judgements if isinstance(one, Score) and one.judge.id == judge.id}
+    for row in rows:
+        row[metric] = found.get(row["candidate"])
 
 
 def document_means(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..records import Candidate, Document, Judgement
+from ..records import Candidate, Document, JudgeInfo, Judgement
 from ..textmetrics import ROUGE_TYPES, rouge_reads
-from .measure import STATISTICS, add_bertscore, by_document, document_means, measure
+from .measure import STATISTICS, add_bertscore, add_scores, by_document, document_means, measure
 from .plain import to_plain, write_json, write_jsonl
 from .statistics import RESAMPLES, Difference, Estimate, mean_estimates, paired_differences
 from .winrates import Verdicts, WinRate, judgements_by_judge, verdicts_between, win_rate
@@ -68,6 +69,7 @@ def evaluate_systems(
     tokenizer: Literal["rouge-score", "unicode", "character"] = "rouge-score",
     encoder: Path | str | None = None,
     encoder_layer: int | None = None,
+    judged: Mapping[str, JudgeInfo] = MappingProxyType({}),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
@@ -77,7 +79,8 @@ def evaluate_systems(
     system has several candidates of a document, the document's value is their mean. `judgements` give win rates
     of each system against each name in `against` (another system, or "reference"), by judge; `training_judges`
     are the judges that the systems were trained or chosen by, which may not be the only ones. With each of `baselines`
-    every other system's metrics are compared, paired by document. `encoder` adds BERTScore.
+    every other system's metrics are compared, paired by document. `encoder` adds BERTScore; `judged` adds metrics by
+    name that are the scores of a judge, as `judgements` have them.
     """
     if not documents:
         raise UserError("there is no document to evaluate on")
@@ -92,7 +95,9 @@ def evaluate_systems(
     rows = measure(documents, references, texts, over=over, tokenizer=tokenizer)
     if encoder is not None:
         add_bertscore(rows, references, encoder, encoder_layer, over)
-    metrics = [*ROUGE_TYPES, *(["bertscore"] if encoder is not None else []), *STATISTICS]
+    for name, judge in judged.items():
+        add_scores(rows, name, judge, judgements)
+    metrics = [*ROUGE_TYPES, *(["bertscore"] if encoder is not None else []), *judged, *STATISTICS]
     values = {name: document_means(rows, name, documents, metrics) for name in systems}
     # All systems in one call: the same resamples, drawn once.
     estimates = mean_estimates(

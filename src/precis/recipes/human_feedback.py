@@ -176,7 +176,7 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
             against=(random, REFERENCE, *((SUPERVISED,) if improved else ())),
             baselines=(random, *((SUPERVISED,) if improved else ())),
             training_judges=[labeller.info.name, reward.info.name],
-            encoder=settings.evaluation.encoder,
+            judged={judge.info.name: judge.info for judge in judges if isinstance(judge, BertScoreJudge)},
             seed=seed,
         )
         write_evaluation(evaluation, work.folder)

@@ -222,7 +222,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             against=(IMITATION, WARM, REFERENCE, random),
             baselines=(IMITATION, WARM),
             training_judges=[ranker.info.name],
-            encoder=settings.evaluation.encoder,
+            judged={judge.info.name: judge.info for judge in judges if isinstance(judge, BertScoreJudge)},
             seed=seed,
         )
         write_evaluation(evaluation, work.folder)
