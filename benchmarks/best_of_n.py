@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from precis.evaluation.bestofn import best_of_n_curve
+from precis.evaluation.optimization.bestofn import best_of_n_curve
 from precis.evaluation.plain import write_jsonl
 from precis.evaluation.winrates import verdicts_between, win_rate
 from precis.judges.oracle import OracleJudge

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.judges_on_summeval import shown
-from precis.evaluation.agreement import correlation
-from precis.evaluation.candidatemetrics import rule_metrics
+from precis.evaluation.judgements.agreement import correlation
+from precis.evaluation.judgements.candidatemetrics import rule_metrics
 from precis.evaluation.rewardmodel import Accuracy, accuracies, accuracy_gains
 from precis.evaluation.statistics import Difference, Estimate, mean_estimate
 from precis.records import Group

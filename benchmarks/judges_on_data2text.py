@@ -26,7 +26,7 @@ from benchmarks.judges_on_summeval import shown
 from precis.data.json_rows import json_rows, object_rows
 from precis.data.rows import Bad, Fields, list_of, object_of, text_of
 from precis.errors import BadInput
-from precis.evaluation.agreement import correlation
+from precis.evaluation.judgements.agreement import correlation
 from precis.evaluation.plain import write_json
 from precis.evaluation.statistics import Estimate, not_estimable
 from precis.judges.gptscore import GPTScoreJudge

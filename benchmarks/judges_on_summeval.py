@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from precis.data import import_into
-from precis.evaluation.candidatemetrics import rule_metrics
-from precis.evaluation.metaevaluation import JudgeOnAxis, judges_on_axes
+from precis.evaluation.judgements.candidatemetrics import rule_metrics
+from precis.evaluation.judgements.metaevaluation import JudgeOnAxis, judges_on_axes
+from precis.evaluation.judgements.verdicts import verdicts_of
 from precis.evaluation.plain import write_json
 from precis.evaluation.statistics import Estimate
-from precis.evaluation.verdicts import verdicts_of
 from precis.judges.random import RandomJudge
 from precis.judges.rouge import RougeJudge
 from precis.judges.run import run_judge

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from precis.data import import_into
-from precis.evaluation.candidatemetrics import Metric, rule_metrics
-from precis.evaluation.choices import Choice, choices_of
-from precis.evaluation.judgeaccuracy import JudgeAccuracy, judge_accuracy
+from precis.evaluation.judgements.candidatemetrics import Metric, rule_metrics
+from precis.evaluation.judgements.choices import Choice, choices_of
+from precis.evaluation.judgements.judgeaccuracy import JudgeAccuracy, judge_accuracy
 from precis.evaluation.plain import to_plain
 from precis.judges.reward import RewardJudge
 from precis.models import ReadAt, reward_model_from_policy

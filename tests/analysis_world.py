@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from precis.evaluation.choices import Choice
+from precis.evaluation.judgements.choices import Choice
 from precis.records import Candidate, Maker
 
 REFERENCE = Maker("reference", "people")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from precis.data import read
-from precis.evaluation.judgebias import TRAITS, judge_bias, slot_table
-from precis.evaluation.slots import uniformity
+from precis.evaluation.judgements.judgebias import TRAITS, judge_bias, slot_table
+from precis.evaluation.judgements.slots import uniformity
 from precis.records import Candidate, Document, Failure, Group, JudgeInfo, Maker, Ranking, Rating, Score
 
 REAL = Path(__file__).parent / ".." / ".." / "shared" / "data" / "sumllm" / "gptrank_gpt4.jsonl"

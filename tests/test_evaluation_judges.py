@@ -7,12 +7,12 @@ import pytest
 from scipy.special import expit
 
 from analysis_world import REFERENCE, choice, panel, policy, text
-from precis.evaluation.axes import axis_ratings
-from precis.evaluation.candidatemetrics import Metric, judge_metrics, logp_metrics, margin, rule_metrics
-from precis.evaluation.choices import Choice
-from precis.evaluation.judgeaccuracy import COIN, OTHER_LABELERS, judge_accuracy, standing
-from precis.evaluation.metricagreement import ENSEMBLE, LABELER, agreements, metric_analysis
-from precis.evaluation.position import position_bias
+from precis.evaluation.judgements.axes import axis_ratings
+from precis.evaluation.judgements.candidatemetrics import Metric, judge_metrics, logp_metrics, margin, rule_metrics
+from precis.evaluation.judgements.choices import Choice
+from precis.evaluation.judgements.judgeaccuracy import COIN, OTHER_LABELERS, judge_accuracy, standing
+from precis.evaluation.judgements.metricagreement import ENSEMBLE, LABELER, agreements, metric_analysis
+from precis.evaluation.judgements.position import position_bias
 from precis.evaluation.statistics import Difference, Estimate
 from precis.records import Candidate, Comparison, Document, Group, JudgeInfo, Judgement, Ranking, Rating, Score
 from precis.sandbox import ComparerSettings, compare, documents

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from analysis_world import choice, panel, policy, text
 from precis.errors import UserError
-from precis.evaluation.choices import Choice, choices_of, maker_labels, named, people_or_all, systems_in
-from precis.evaluation.drift import drift, natural, sentinel_pair
 from precis.evaluation.events import event_difference, event_mean, event_share
-from precis.evaluation.labelers import label_agreement, modal_agreement, votes_of
-from precis.evaluation.thresholds import confidence_thresholds
+from precis.evaluation.judgements.choices import Choice, choices_of, maker_labels, named, people_or_all, systems_in
+from precis.evaluation.judgements.drift import drift, natural, sentinel_pair
+from precis.evaluation.judgements.labelers import label_agreement, modal_agreement, votes_of
+from precis.evaluation.judgements.thresholds import confidence_thresholds
 from precis.records import Candidate, Comparison, Document, Group, JudgeInfo, Maker
 
 FEW = 200  # resamples, where the interval is not the point

@@ -7,8 +7,8 @@ import pytest
 from scipy.special import expit
 
 from analysis_world import REFERENCE, choice, policy, text
-from precis.evaluation.choices import Choice
-from precis.evaluation.lengths import length_analysis
+from precis.evaluation.judgements.choices import Choice
+from precis.evaluation.judgements.lengths import length_analysis
 from precis.records import Candidate
 
 FEW = 200

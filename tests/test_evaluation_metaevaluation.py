@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from precis.data import read
-from precis.evaluation.candidatemetrics import rule_metrics
-from precis.evaluation.metaevaluation import JudgeOnAxis, judges_on_axes
-from precis.evaluation.verdicts import Verdicts, verdicts_of
+from precis.evaluation.judgements.candidatemetrics import rule_metrics
+from precis.evaluation.judgements.metaevaluation import JudgeOnAxis, judges_on_axes
+from precis.evaluation.judgements.verdicts import Verdicts, verdicts_of
 from precis.records import Candidate, Comparison, Document, Failure, Group, JudgeInfo, Maker, Ranking, Rating, Score
 
 REAL = Path(__file__).parent / ".." / ".." / "shared" / "data" / "summeval" / "summeval.jsonl"
@@ -143,7 +143,7 @@ def test_the_lead_over_another_judge_is_paired() -> None:
 
 def test_a_rule_keeps_its_name() -> None:
     """A stored judge of the same name does not take a rule's place."""
-    from precis.evaluation.candidatemetrics import Metric
+    from precis.evaluation.judgements.candidatemetrics import Metric
 
     one = group(0, [1, 2], [1, 2])
     found = verdicts_of([one], {"scorer": Metric("scorer", {"c": 9.0})})

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from precis.errors import BadInput, UserError
-from precis.evaluation.bestofn import best_of_n_curve, best_of_n_kl
-from precis.evaluation.collapse import SeedRun, curve_seeds, seed_states
-from precis.evaluation.earlystopping import (
+from precis.evaluation.optimization.bestofn import best_of_n_curve, best_of_n_kl
+from precis.evaluation.optimization.collapse import SeedRun, curve_seeds, seed_states
+from precis.evaluation.optimization.earlystopping import (
     Checkpoint,
     StoppingRule,
     decide,
@@ -22,10 +22,10 @@ from precis.evaluation.earlystopping import (
     noise_of,
     stopping_point,
 )
-from precis.evaluation.frontier import Observation, parse, read_observations, studies
-from precis.evaluation.goldforms import fit_gold
-from precis.evaluation.overoptimization import measure
-from precis.evaluation.replay import replay_rule
+from precis.evaluation.optimization.frontier import Observation, parse, read_observations, studies
+from precis.evaluation.optimization.goldforms import fit_gold
+from precis.evaluation.optimization.overoptimization import measure
+from precis.evaluation.optimization.replay import replay_rule
 
 
 def rl(kl: float, gold: float, beta: float, document: str = "", **more: object) -> Observation:

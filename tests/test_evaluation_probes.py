@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precis.evaluation import edits
-from precis.evaluation.edits import NoEdit
-from precis.evaluation.genders import swapped_genders
-from precis.evaluation.names import names_in, speakers_of
-from precis.evaluation.probes import (
+from precis.evaluation.probes import edits
+from precis.evaluation.probes.edits import NoEdit
+from precis.evaluation.probes.genders import swapped_genders
+from precis.evaluation.probes.making import (
     IDEAL,
     IMPROVED,
     PROBES,
@@ -21,7 +20,8 @@ from precis.evaluation.probes import (
     sandbox_edits,
     written_edits,
 )
-from precis.evaluation.probing import ProbeResult, probe_judge, rewards_by, scores_by
+from precis.evaluation.probes.names import names_in, speakers_of
+from precis.evaluation.probes.run import ProbeResult, probe_judge, rewards_by, scores_by
 from precis.judges.length import LengthJudge
 from precis.judges.oracle import OracleJudge
 from precis.judges.reward import RewardJudge

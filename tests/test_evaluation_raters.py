@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analysis_world import panel
-from precis.evaluation.agreement import Level, krippendorff_alpha
-from precis.evaluation.raters import LEVELS, choice_agreement, rating_agreement
+from precis.evaluation.judgements.agreement import Level, krippendorff_alpha
+from precis.evaluation.judgements.raters import LEVELS, choice_agreement, rating_agreement
 from precis.records import JudgeInfo, Rating
 
 # Krippendorff 2011, section E: four observers, twelve units; 0 is no mark.

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from precis.errors import BadInput, UserError
-from precis.evaluation.scaling import TrainingRun, fit_scaling, read_training_runs, sampling_noise
+from precis.evaluation.optimization.scaling import TrainingRun, fit_scaling, read_training_runs, sampling_noise
 
 SIZES = [(parameters, pairs) for parameters in (160e6, 1.3e9, 13e9) for pairs in (8e3, 16e3, 64e3)]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precis.evaluation.agreement import (
+from precis.evaluation.judgements.agreement import (
     agreement_matrix,
     cohen_kappa,
     correlation,
@@ -17,8 +17,8 @@ from precis.evaluation.agreement import (
     krippendorff_alpha,
     pair_votes,
 )
-from precis.evaluation.bestofn import best_of_n_curve, best_of_n_kl, expected_best
-from precis.evaluation.divergence import kl_from_samples
+from precis.evaluation.optimization.bestofn import best_of_n_curve, best_of_n_kl, expected_best
+from precis.evaluation.optimization.divergence import kl_from_samples
 from precis.evaluation.statistics import (
     mean_estimate,
     mean_estimates,

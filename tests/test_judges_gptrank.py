@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from precis import selection
 from precis.endpoint.messages import NoReply, Reply, Request
 from precis.errors import UserError
-from precis.evaluation.judgebias import judge_bias
-from precis.evaluation.position import position_bias
+from precis.evaluation.judgements.judgebias import judge_bias
+from precis.evaluation.judgements.position import position_bias
 from precis.judges.gptrank import ListwiseJudge, presentation_orders
 from precis.judges.pairwise import PairwiseJudge
 from precis.judges.prompts import LISTWISE, PAIRWISE, JudgeTemplate, line_up, template_from

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from precis.errors import UserError
-from precis.evaluation.frontier import read_observations
+from precis.evaluation.optimization.frontier import read_observations
 from precis.recipes import human_feedback, steps
 from precis.recipes.settings import load_settings, presets
 from precis.recipes.workspace import open_workspace

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precis.errors import UserError
-from precis.evaluation.agreement import agreement_matrix
-from precis.evaluation.bestofn import best_of_n_curve
+from precis.evaluation.judgements.agreement import agreement_matrix
+from precis.evaluation.optimization.bestofn import best_of_n_curve
 from precis.evaluation.rewardmodel import accuracies, accuracy_gains, calibration
 from precis.evaluation.statistics import over_seeds
 from precis.evaluation.systems import Evaluation, evaluate_systems

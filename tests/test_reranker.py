@@ -167,7 +167,7 @@ def test_what_cannot_be_a_reranker_is_told_in_one_sentence(encoder: Path, tmp_pa
     with pytest.raises(UserError, match="one number"):
         sequence_logprobs(loaded.model, renderer.groups(GROUPS), pad_id=0, entropy=True)
     example = Example(TokenGroup("d", (1, 4, 2), ((5, 2),)))
-    with pytest.raises(UserError, match="log-probs"):
+    with pytest.raises(UserError, match="this is a reranker"):
         train(loaded.model, [example], nll(), TrainConfig(max_steps=1), tmp_path / "run", pad_id=0)
     with pytest.raises(UserError, match="nothing can be imitated"):
         load_settings(RerankerSettings, "llm-reference", overrides=["loss.mle_weight=1"])

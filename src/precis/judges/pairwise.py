@@ -3,7 +3,7 @@
 The paper's code shuffles the two once and asks once. Here each pair is asked in both orders, and each answer is a
 comparison of its own that says what was shown first. Nothing is joined, since nothing needs to be: answers that
 change with the order are one vote each way, so a win rate counts them as a tie, `selection` makes no pair of them
-(`contradicted`, apart from `tied`) and `evaluation.position` says what the first place is worth. A tie that was *said*
+(`contradicted`, apart from `tied`) and `judgements.position` says what the first place is worth. A tie that was *said*
 is the choice `tie`.
 """
 

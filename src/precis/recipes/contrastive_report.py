@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..evaluation.bestofn import best_of_n_curve
 from ..evaluation.lengthmatch import LengthMatch
+from ..evaluation.optimization.bestofn import best_of_n_curve
 from ..evaluation.statistics import over_seeds
 from ..evaluation.systems import Evaluation
 from ..evaluation.winrates import WinRate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..evaluation.divergence import Divergence
+from ..evaluation.optimization.divergence import Divergence
 from ..evaluation.systems import Evaluation
 from ..records import Group
 from ..report.contents import Cell, Column, Table

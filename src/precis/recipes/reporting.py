@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.bestofn import best_of_n_curve
-from ..evaluation.divergence import Divergence
+from ..evaluation.optimization.bestofn import best_of_n_curve
+from ..evaluation.optimization.divergence import Divergence
 from ..evaluation.rewardmodel import (
     accuracies,
     accuracy_by,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
-from ..evaluation.agreement import PairAgreement
-from ..evaluation.bestofn import Curve
+from ..evaluation.judgements.agreement import PairAgreement
+from ..evaluation.optimization.bestofn import Curve
 from ..evaluation.rewardmodel import Accuracy, Calibration
 from ..evaluation.statistics import Difference, Estimate
 from .contents import Block, Cell, Column, Notice, Plot, Row, Table, Text, cell, number

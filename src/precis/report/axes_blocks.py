@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evaluation.axes import AxisRatings
+from ..evaluation.judgements.axes import AxisRatings
 from .contents import Block, Cell, Column, Plot, Row, Section, Table, cell
 from .sentences import count, percent, plain_number
 

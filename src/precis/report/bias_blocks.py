@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..evaluation.judgebias import JudgeBias
-from ..evaluation.slots import Slots, Uniformity
+from ..evaluation.judgements.judgebias import JudgeBias
+from ..evaluation.judgements.slots import Slots, Uniformity
 from .contents import Block, Cell, Column, Notice, Plot, Row, Section, Table, Text, cell
 from .sentences import count, percent, plain_number
 

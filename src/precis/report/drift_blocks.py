@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..evaluation.drift import Drift
+from ..evaluation.judgements.drift import Drift
 from .contents import Block, Cell, Column, Notice, Row, Section, Table, cell
 from .intervals import interval_plots
 from .sentences import change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..evaluation.judgeaccuracy import COIN, OTHER_LABELERS, JudgeAccuracy, standing
+from ..evaluation.judgements.judgeaccuracy import COIN, OTHER_LABELERS, JudgeAccuracy, standing
 from ..evaluation.statistics import Difference
 from .analysis_blocks import accuracy_table, calibration_blocks
 from .contents import Block, Notice, Section, Text

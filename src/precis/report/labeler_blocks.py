@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..evaluation.agreement import PairAgreement
-from ..evaluation.labelers import Agreed, LabelAgreement, ModalAgreement
+from ..evaluation.judgements.agreement import PairAgreement
+from ..evaluation.judgements.labelers import Agreed, LabelAgreement, ModalAgreement
 from .analysis_blocks import agreement_table
 from .contents import Block, Cell, Column, Plot, Row, Section, Table, cell
 from .intervals import interval_plots

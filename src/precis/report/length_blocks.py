@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evaluation.lengths import LengthAnalysis, LongerWins
+from ..evaluation.judgements.lengths import LengthAnalysis, LongerWins
 from ..evaluation.statistics import Estimate
 from ..evaluation.winrates import WinRate
 from .contents import Cell, Column, Notice, Row, Section, Table, Text, cell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evaluation.metaevaluation import JudgeOnAxis
+from ..evaluation.judgements.metaevaluation import JudgeOnAxis
 from .contents import Cell, Column, Plot, Row, Section, Table, Text, cell
 from .sentences import count, percent, plain_number
 

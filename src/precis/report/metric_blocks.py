@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..evaluation.metricagreement import ENSEMBLE, LABELER, Agreements, MetricAgreement, MetricAnalysis
+from ..evaluation.judgements.metricagreement import ENSEMBLE, LABELER, Agreements, MetricAgreement, MetricAnalysis
 from .contents import Block, Cell, Column, Notice, Row, Section, Table, cell
 from .intervals import interval_plots
 from .sentences import count, percent

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.collapse import SeedState
-from ..evaluation.overoptimization import Curve, Point
-from ..evaluation.replay import Replay
+from ..evaluation.optimization.collapse import SeedState
+from ..evaluation.optimization.overoptimization import Curve, Point
+from ..evaluation.optimization.replay import Replay
 from ..evaluation.statistics import Estimate
 from .contents import Block, Cell, Column, Notice, Plot, Row, Section, Table, Text, cell
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..evaluation.position import PositionBias
+from ..evaluation.judgements.position import PositionBias
 from .contents import Cell, Column, Row, Section, Table, Text, cell
 from .intervals import interval_plots
 from .sentences import count, percent, plain_number

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evaluation.probes import SANDBOX
-from ..evaluation.probing import ProbeResult
+from ..evaluation.probes.making import SANDBOX
+from ..evaluation.probes.run import ProbeResult
 from .contents import Block, Cell, Column, Notice, Plot, Row, Section, Table, cell
 
 _DESERVES = {"reject": "lower", "prefer": "higher"}

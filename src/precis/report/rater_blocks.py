@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..evaluation.raters import LEVELS, RaterAgreement
+from ..evaluation.judgements.raters import LEVELS, RaterAgreement
 from .contents import Cell, Column, Plot, Row, Section, Table, Text, cell
 from .sentences import count, percent, plain_number
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation.scaling import ScalingFit, Slope, TrainingRun
+from ..evaluation.optimization.scaling import ScalingFit, Slope, TrainingRun
 from .contents import Block, Cell, Column, Notice, Plot, Row, Section, Table, cell, number
 
 _NAMES = {"pairs": "training pairs", "parameters": "parameters"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..evaluation.thresholds import Threshold
+from ..evaluation.judgements.thresholds import Threshold
 from .contents import Block, Cell, Column, Plot, Row, Section, Table
 from .sentences import count, short_names
 

@@ -88,7 +88,8 @@ def _options(model: nn.Module, objective: Objective, pad_id: int) -> dict[str, A
     """What the scorer must be asked for. Raises `UserError` if this kind of model cannot give it."""
     rewards = isinstance(model, (Reranker, RewardModel))
     if rewards and "logps" in objective.needs:
-        raise UserError("this objective needs a language model's log-probs, and this model gives rewards")
+        kind = "reward model" if isinstance(model, RewardModel) else "reranker"
+        raise UserError(f"this objective needs a language model's log-probs, and this is a {kind}")
     if not rewards and "rewards" in objective.needs:
         raise UserError("this objective needs rewards, and this model has no reward head")
     return {"pad_id": pad_id, **asked_for(objective)}

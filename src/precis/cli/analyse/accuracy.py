@@ -21,9 +21,9 @@ def accuracy_command(
     ending: Ending = Ending(),
 ) -> None:
     """A judge's scores against people's comparisons: by batch, systems, confidence and length; beside baselines."""
-    from ...evaluation.candidatemetrics import judge_metrics, rule_metrics
-    from ...evaluation.choices import named
-    from ...evaluation.judgeaccuracy import judge_accuracy
+    from ...evaluation.judgements.candidatemetrics import judge_metrics, rule_metrics
+    from ...evaluation.judgements.choices import named
+    from ...evaluation.judgements.judgeaccuracy import judge_accuracy
     from ...evaluation.plain import to_plain
     from ...report.analysis_blocks import accuracy_table
     from ...report.judge_blocks import accuracy_findings, accuracy_sections, accuracy_warnings

@@ -14,8 +14,8 @@ from .reading import LabelersOption, pooling_warnings, read_choices, read_groups
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...evaluation.choices import Choice
-    from ...evaluation.drift import Drift
+    from ...evaluation.judgements.choices import Choice
+    from ...evaluation.judgements.drift import Drift
 
 TERMINAL = ("Strength ≥ 1", "Strength ≥ 2", "Strength ≥ 3", "Strength ≥ 4", "Threshold")  # of the thresholds' table
 
@@ -46,10 +46,10 @@ def agreement_command(
     ending: Ending = Ending(),
 ) -> None:
     """How far labelers agree: with each other, with researchers, as a majority of several; by confidence and batch."""
-    from ...evaluation.choices import named
-    from ...evaluation.labelers import label_agreement, votes_of
+    from ...evaluation.judgements.choices import named
+    from ...evaluation.judgements.labelers import label_agreement, votes_of
+    from ...evaluation.judgements.thresholds import confidence_thresholds
     from ...evaluation.plain import to_plain
-    from ...evaluation.thresholds import confidence_thresholds
     from ...report.drift_blocks import drift_findings, drift_section
     from ...report.labeler_blocks import (
         agreement_findings,
@@ -101,8 +101,8 @@ def agreement_command(
 
 
 def _drift(choices: Sequence[Choice], sentinel: str | None, against: str, seed: int) -> Drift | None:
-    from ...evaluation.choices import systems_in
-    from ...evaluation.drift import drift, sentinel_pair
+    from ...evaluation.judgements.choices import systems_in
+    from ...evaluation.judgements.drift import drift, sentinel_pair
 
     if sentinel is not None:
         present = set(systems_in(choices).values())

@@ -24,8 +24,8 @@ def axes_command(
     ending: Ending = Ending(),
 ) -> None:
     """Ratings by system and axis: the histogram, the mean with its interval, and the share with the best mark."""
-    from ...evaluation.axes import axis_ratings
-    from ...evaluation.choices import judge_labels, maker_labels, named
+    from ...evaluation.judgements.axes import axis_ratings
+    from ...evaluation.judgements.choices import judge_labels, maker_labels, named
     from ...evaluation.plain import to_plain
     from ...records import Rating
     from ...report.axes_blocks import axes_findings, axes_sections, axis_table

@@ -30,8 +30,8 @@ def judge_bias_command(
     ending: Ending = Ending(),
 ) -> None:
     """Where the best and worst stood in the list; how rank goes with length, copying and new words, by judge."""
-    from ...evaluation.choices import named
-    from ...evaluation.judgebias import Method, judge_bias
+    from ...evaluation.judgements.choices import named
+    from ...evaluation.judgements.judgebias import Method, judge_bias
     from ...evaluation.plain import to_plain
     from ...report.bias_blocks import bias_findings, bias_sections, bias_warnings, slots_table, traits_table
 

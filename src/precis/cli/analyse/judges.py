@@ -44,11 +44,11 @@ def judges_command(
     ending: Ending = Ending(),
 ) -> None:
     """Rank correlation of judges with human ratings, within documents and between systems, and pairs, by axis."""
-    from ...evaluation.candidatemetrics import rule_metrics
-    from ...evaluation.choices import named
-    from ...evaluation.metaevaluation import judges_on_axes
+    from ...evaluation.judgements.candidatemetrics import rule_metrics
+    from ...evaluation.judgements.choices import named
+    from ...evaluation.judgements.metaevaluation import judges_on_axes
+    from ...evaluation.judgements.verdicts import verdicts_of
     from ...evaluation.plain import to_plain
-    from ...evaluation.verdicts import verdicts_of
     from ...report.metaevaluation_blocks import judges_findings, judges_sections, judges_table, judges_warnings
 
     groups = read_groups(where, references_compete=False)
@@ -79,8 +79,8 @@ def judges_command(
 
 def _ratings(groups: Sequence[Group], humans: Sequence[str] | None) -> list[tuple[str, str]]:
     """(rater as `judge_metrics` names them, axis) of all ratings that are the truth, as they came."""
-    from ...evaluation.choices import PERSON, judge_labels, named
-    from ...evaluation.verdicts import PEOPLE
+    from ...evaluation.judgements.choices import PERSON, judge_labels, named
+    from ...evaluation.judgements.verdicts import PEOPLE
     from ...records import Rating
 
     said = [one for group in groups for one in group.judgements if isinstance(one, Rating)]

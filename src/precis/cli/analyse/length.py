@@ -16,7 +16,7 @@ def length_command(
     ending: Ending = Ending(),
 ) -> None:
     """Win rates of every two systems raw and at equal length, how often the longer text wins, and lengths by system."""
-    from ...evaluation.lengths import length_analysis
+    from ...evaluation.judgements.lengths import length_analysis
     from ...evaluation.plain import to_plain
     from ...report.length_blocks import (
         length_findings,

@@ -14,8 +14,8 @@ def metrics_command(
     ending: Ending = Ending(),
 ) -> None:
     """Agreement of metrics and scoring judges with labelers, with ensembles of them, and with one another."""
-    from ...evaluation.candidatemetrics import judge_metrics, logp_metrics, rule_metrics
-    from ...evaluation.metricagreement import metric_analysis
+    from ...evaluation.judgements.candidatemetrics import judge_metrics, logp_metrics, rule_metrics
+    from ...evaluation.judgements.metricagreement import metric_analysis
     from ...evaluation.plain import to_plain
     from ...report.metric_blocks import metrics_findings, metrics_sections, with_people_table
 

@@ -14,8 +14,8 @@ from .reading import show_block
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ...evaluation.collapse import SeedState
-    from ...evaluation.overoptimization import Curve
+    from ...evaluation.optimization.collapse import SeedState
+    from ...evaluation.optimization.overoptimization import Curve
 
 
 @flat
@@ -26,11 +26,11 @@ def overoptimization_command(
     ending: Ending = Ending(),
 ) -> None:
     """Gold against proxy over KL: the turning point, a fitted form, collapsed seeds, and when to have stopped."""
-    from ...evaluation.collapse import curve_seeds
-    from ...evaluation.frontier import read_observations, studies
-    from ...evaluation.overoptimization import measure
+    from ...evaluation.optimization.collapse import curve_seeds
+    from ...evaluation.optimization.frontier import read_observations, studies
+    from ...evaluation.optimization.overoptimization import measure
+    from ...evaluation.optimization.replay import replay_rule
     from ...evaluation.plain import to_plain
-    from ...evaluation.replay import replay_rule
     from ...report.overoptimization_blocks import curve_section, points_table, replay_sentence, turn_sentence
 
     found = studies(read_observations(files))

@@ -24,9 +24,9 @@ def position_command(
     ending: Ending = Ending(),
 ) -> None:
     """Share of preferences for the text shown first, and what pairs judged in both orders say, by judge."""
-    from ...evaluation.choices import PERSON, named
+    from ...evaluation.judgements.choices import PERSON, named
+    from ...evaluation.judgements.position import position_bias
     from ...evaluation.plain import to_plain
-    from ...evaluation.position import position_bias
     from ...evaluation.winrates import judgements_by_judge
     from ...records import Comparison, Ranking
     from ...report.position_blocks import position_findings, position_section, position_table

@@ -14,8 +14,8 @@ from .finish import finish
 from .reading import show_block
 
 if TYPE_CHECKING:
-    from ...evaluation.probes import Edits
-    from ...evaluation.probing import ProbeResult, Scorer
+    from ...evaluation.probes.making import Edits
+    from ...evaluation.probes.run import ProbeResult, Scorer
     from ...records import Group
 
 NAMED = 8  # probes named in a finding; the table has them all
@@ -47,7 +47,7 @@ def probes_command(
     if not edits.edited:
         raise UserError("none of these documents has a reference summary to edit; import some with summaries")
     from ...evaluation.plain import to_plain
-    from ...evaluation.probing import probe_judge
+    from ...evaluation.probes.run import probe_judge
     from ...report.probe_blocks import paper_section, probe_section, probe_table
 
     results = {name: probe_judge(name, scorer, groups, edits, seed=ending.seed) for name, scorer in scorers.items()}
@@ -65,7 +65,7 @@ def probes_command(
 
 
 def _scorers(reward_model: Path | None, judges: list[str]) -> dict[str, Scorer]:
-    from ...evaluation.probing import rewards_by, scores_by
+    from ...evaluation.probes.run import rewards_by, scores_by
 
     if unknown := [name for name in judges if name not in JUDGES]:
         raise UserError(f"there is no judge {unknown[0]!r} to probe; there are {', '.join(JUDGES)}")
@@ -103,7 +103,7 @@ def _made(count: int, seed: int) -> list[Group]:
 
 
 def _edits(groups: list[Group], seed: int) -> Edits:
-    from ...evaluation.probes import Edits, edit_references, sandbox_edits, written_edits
+    from ...evaluation.probes.making import Edits, edit_references, sandbox_edits, written_edits
 
     edits = edit_references(groups, seed=seed)
     return Edits(

@@ -22,9 +22,9 @@ def raters_command(
     ending: Ending = Ending(),
 ) -> None:
     """Krippendorff's alpha of ratings by axis (nominal, ordinal, interval) and of comparisons."""
-    from ...evaluation.choices import PERSON, choices_of, named
+    from ...evaluation.judgements.choices import PERSON, choices_of, named
+    from ...evaluation.judgements.raters import choice_agreement, rating_agreement
     from ...evaluation.plain import to_plain
-    from ...evaluation.raters import choice_agreement, rating_agreement
     from ...records import Comparison, Rating
     from ...report.rater_blocks import raters_findings, raters_section, raters_table
 

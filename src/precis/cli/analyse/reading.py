@@ -11,7 +11,7 @@ from ...errors import UserError
 from ..app import open_store, show_table
 
 if TYPE_CHECKING:
-    from ...evaluation.choices import Choice
+    from ...evaluation.judgements.choices import Choice
     from ...records import Group
     from ...report.contents import Cell, Column, Table
     from ..options import Where
@@ -40,7 +40,7 @@ def read_groups(where: Where, *, references_compete: bool = True) -> list[Group]
 
 def read_choices(groups: Sequence[Group], labelers: Sequence[str] | None) -> list[Choice]:
     """The comparisons that count."""
-    from ...evaluation.choices import choices_of, named, people_or_all
+    from ...evaluation.judgements.choices import choices_of, named, people_or_all
 
     choices = choices_of(groups)
     if not choices:
@@ -53,7 +53,7 @@ def read_choices(groups: Sequence[Group], labelers: Sequence[str] | None) -> lis
 
 def judged_by(choices: Sequence[Choice]) -> str:
     """Who chose, in a word."""
-    from ...evaluation.choices import PERSON
+    from ...evaluation.judgements.choices import PERSON
 
     names = list(dict.fromkeys(choice.labeler for choice in choices))
     if all(name.startswith(PERSON) for name in names):

@@ -22,8 +22,8 @@ def scaling_command(
     as_json: JsonOption = False,
 ) -> None:
     """Accuracy against log2 of data and of parameters: what one doubling of each buys."""
+    from ...evaluation.optimization.scaling import fit_scaling, read_training_runs, sampling_noise
     from ...evaluation.plain import to_plain
-    from ...evaluation.scaling import fit_scaling, read_training_runs, sampling_noise
     from ...report.scaling_blocks import gain_sentence, scaling_section, slopes_table
 
     runs = read_training_runs(files)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from ...evaluation.divergence import Divergence, kl_from_samples
+from ...evaluation.optimization.divergence import Divergence, kl_from_samples
 from ...judges.ensemble import EnsembleJudge
 from ...judges.protocol import Judge
 from ...judges.reward import RewardJudge

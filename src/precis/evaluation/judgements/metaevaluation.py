@@ -17,12 +17,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import Candidate, Group
-from .agreement import correlation
-from .candidatemetrics import judge_metrics
-from .choices import maker_labels
-from .events import event_share
-from .statistics import (
+from ...records import Candidate, Group
+from ..events import event_share
+from ..statistics import (
     RESAMPLES,
     Difference,
     Estimate,
@@ -31,6 +28,9 @@ from .statistics import (
     paired_difference,
     resampled_counts,
 )
+from .agreement import correlation
+from .candidatemetrics import judge_metrics
+from .choices import maker_labels
 from .verdicts import Verdicts
 
 Floats = NDArray[np.float64]

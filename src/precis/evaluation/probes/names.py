@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..textmetrics import is_dialogue, sentences
+from ...textmetrics import is_dialogue, sentences
 
 _SPEAKER = re.compile(r"([^\s:][^:\n]{0,39}):(?=\s|$)")
 _NO_NAMES = (

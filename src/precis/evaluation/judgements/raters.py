@@ -15,11 +15,11 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import Rating
+from ...records import Rating
+from ..events import enough, event_share
+from ..statistics import RESAMPLES, Estimate, not_estimable, resampled_counts
 from .agreement import Level, alphas, coincidences
 from .choices import Choice
-from .events import enough, event_share
-from .statistics import RESAMPLES, Estimate, not_estimable, resampled_counts
 
 Floats = NDArray[np.float64]
 LEVELS: tuple[Level, ...] = get_args(Level)

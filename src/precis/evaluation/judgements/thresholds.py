@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from .events import event_share
+from ..events import event_share
+from ..statistics import RESAMPLES, Estimate, not_estimable
 from .labelers import Votes
-from .statistics import RESAMPLES, Estimate, not_estimable
 
 TARGET = 0.8
 LEAST = 10  # labels that a level needs before its agreement decides anything

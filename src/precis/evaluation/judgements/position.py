@@ -14,10 +14,10 @@ from itertools import combinations
 
 import numpy as np
 
-from ..records import Comparison, Judgement, Ranking
+from ...records import Comparison, Judgement, Ranking
+from ..events import event_share
+from ..statistics import RESAMPLES, Estimate, not_estimable
 from .agreement import Item
-from .events import event_share
-from .statistics import RESAMPLES, Estimate, not_estimable
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import Candidate, Failure, Group, Ranking
-from ..textmetrics import text_statistics
+from ...records import Candidate, Failure, Group, Ranking
+from ...textmetrics import text_statistics
+from ..columns import column_means
+from ..statistics import RESAMPLES, Estimate, not_estimable, ratio_estimates
 from .agreement import correlation
 from .candidatemetrics import judge_metrics
 from .choices import judge_labels
-from .columns import column_means
 from .slots import Slots, slot_table, top
-from .statistics import RESAMPLES, Estimate, not_estimable, ratio_estimates
 
 Floats = NDArray[np.float64]
 Method = Literal["spearman", "pearson"]

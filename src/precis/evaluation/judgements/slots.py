@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .columns import column_means
-from .events import event_share
-from .statistics import RESAMPLES, Estimate
+from ..columns import column_means
+from ..events import event_share
+from ..statistics import RESAMPLES, Estimate
 
 Floats = NDArray[np.float64]
 _LEAST_EXPECTED = 5.0  # hits a place, below which the chi-square distribution is no good description

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import Group, Rating, Score
-from ..textmetrics import copying, count_words, rouge_f1, words
+from ...records import Group, Rating, Score
+from ...textmetrics import copying, count_words, rouge_f1, words
 from .choices import judge_labels
 
 ROUGES = ("rouge1", "rouge2", "rougeL")

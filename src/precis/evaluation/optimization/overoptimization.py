@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..statistics import RESAMPLES, Estimate, mean_estimates, not_estimable, resampled_counts
 from .frontier import BEST_OF_N, GOLD, KL, PROXY, Study
 from .goldforms import GoldFit, fit_gold
-from .statistics import RESAMPLES, Estimate, mean_estimates, not_estimable, resampled_counts
 
 Floats = NDArray[np.float64]
 FOLDS = 5

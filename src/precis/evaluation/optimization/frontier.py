@@ -22,10 +22,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.rows import Fields, text_of
-from ..errors import BadInput, UserError
+from ...data.rows import Fields, text_of
+from ...errors import BadInput, UserError
+from ..jsonfields import label, needed, number, read_rows, whole
 from .bestofn import best_of_n_kl, expected_best
-from .jsonfields import label, needed, number, read_rows, whole
 
 K = TypeVar("K")
 Floats = NDArray[np.float64]

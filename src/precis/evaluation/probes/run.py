@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..judges.protocol import Judge
-from ..progress import Progress
-from ..records import Candidate, Group, Maker, Score
-from ..textmetrics import count_words
-from .probes import Edited, Edits, Good, what_is_good
-from .statistics import RESAMPLES, Estimate, mean_estimate, share_estimate
+from ...judges.protocol import Judge
+from ...progress import Progress
+from ...records import Candidate, Group, Maker, Score
+from ...textmetrics import count_words
+from ..statistics import RESAMPLES, Estimate, mean_estimate, share_estimate
+from .making import Edited, Edits, Good, what_is_good
 
 if TYPE_CHECKING:
-    from ..judges.reward import RewardJudge
-    from ..render import TokenGroup
+    from ...judges.reward import RewardJudge
+    from ...render import TokenGroup
 
 Floats = NDArray[np.float64]
 # A score for every candidate of every group; None is no score.
@@ -77,7 +77,7 @@ def rewards_by(judge: RewardJudge) -> Scorer:
 
     A text that is too long for the model's positions, beside its document, has no score.
     """
-    from ..models.structure import is_encoder_decoder, max_positions, unwrap
+    from ...models.structure import is_encoder_decoder, max_positions, unwrap
 
     trunk = judge.model.trunk
     config, apart = unwrap(trunk).config, is_encoder_decoder(trunk)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UserError
+from ...errors import UserError
+from ..events import enough, event_share
+from ..statistics import RESAMPLES, Estimate
 from .choices import Choice, oriented, systems_in
-from .events import enough, event_share
-from .statistics import RESAMPLES, Estimate
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05  # chance of any false alarm among all batches, and of one about the trend

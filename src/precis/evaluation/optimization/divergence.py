@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .statistics import RESAMPLES, Estimate, not_estimable, ratio_estimates
+from ..statistics import RESAMPLES, Estimate, not_estimable, ratio_estimates
 
 
 @dataclass(frozen=True)

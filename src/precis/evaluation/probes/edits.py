@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from ..textmetrics import is_dialogue, lead, sentences
+from ...textmetrics import is_dialogue, lead, sentences
 from .genders import swapped_genders
 from .names import names_in, speakers_of
 

@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..events import event_difference, event_share
+from ..rewardmodel import LENGTH_CLASSES, Accuracy, Calibration, calibration, length_classes
+from ..statistics import RESAMPLES, Difference, Estimate
 from .candidatemetrics import RULES, Metric, margin
 from .choices import Choice, oriented, systems_in, word_counts
 from .drift import natural
-from .events import event_difference, event_share
-from .rewardmodel import LENGTH_CLASSES, Accuracy, Calibration, calibration, length_classes
-from .statistics import RESAMPLES, Difference, Estimate
 
 Floats = NDArray[np.float64]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..events import event_mean, event_share
+from ..lengthcontrol import LengthControl, length_controlled
+from ..statistics import RESAMPLES, Estimate, not_estimable
+from ..winrates import Verdict, Verdicts, WinRate, win_rate
 from .choices import Choice, oriented, systems_in, table_order, word_counts
-from .events import event_mean, event_share
-from .lengthcontrol import LengthControl, length_controlled
-from .statistics import RESAMPLES, Estimate, not_estimable
-from .winrates import Verdict, Verdicts, WinRate, win_rate
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .statistics import Estimate, not_estimable
+from ..statistics import Estimate, not_estimable
 
 Floats = NDArray[np.float64]
 Form = Literal["best-of-n", "rl"]

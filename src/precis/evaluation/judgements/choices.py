@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import UserError
-from ..records import Candidate, Comparison, Group, JudgeInfo, Maker
-from ..textmetrics import count_words
+from ...errors import UserError
+from ...records import Candidate, Comparison, Group, JudgeInfo, Maker
+from ...textmetrics import count_words
+from ..systems import REFERENCE
 from .agreement import Item
-from .systems import REFERENCE
 
 PERSON = "person:"
 

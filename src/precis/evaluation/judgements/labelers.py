@@ -14,10 +14,10 @@ from math import comb
 
 import numpy as np
 
+from ..events import event_difference, event_share
+from ..statistics import RESAMPLES, Difference, Estimate, not_estimable
 from .agreement import Item, PairAgreement, cohen_kappa, krippendorff_alpha
 from .choices import Choice
-from .events import event_difference, event_share
-from .statistics import RESAMPLES, Difference, Estimate, not_estimable
 
 MODAL_OF = (3, 5, 7)
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from ..records import Document, Group
-from ..sandbox import cheats, ideal_summary
+from ...records import Document, Group
+from ...sandbox import cheats, ideal_summary
 from . import edits
 from .edits import Edit, NoEdit
 

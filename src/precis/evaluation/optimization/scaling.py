@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from ..data.rows import Fields
-from ..errors import BadInput, UserError
-from .jsonfields import label, needed, read_rows, whole
-from .statistics import Estimate, not_estimable
+from ...data.rows import Fields
+from ...errors import BadInput, UserError
+from ..jsonfields import label, needed, read_rows, whole
+from ..statistics import Estimate, not_estimable
 
 Floats = NDArray[np.float64]
 # Points of accuracy that one doubling buys, in the paper (160M–13B parameters, 8k–64k pairs).

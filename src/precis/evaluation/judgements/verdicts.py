@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from ..records import Comparison, Failure, Group, Judgement, Ranking
+from ...records import Comparison, Failure, Group, Judgement, Ranking
 from .agreement import Item, pair_votes
 from .candidatemetrics import Metric, judge_metrics
 from .choices import PERSON, judge_labels

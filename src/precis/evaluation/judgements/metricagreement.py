@@ -15,12 +15,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..events import event_share
+from ..statistics import RESAMPLES, Estimate, not_estimable
 from .agreement import Item, correlation_by_group
 from .candidatemetrics import Metric, margin
 from .choices import Choice
-from .events import event_share
 from .labelers import Vote, votes_of
-from .statistics import RESAMPLES, Estimate, not_estimable
 
 Floats = NDArray[np.float64]
 LABELER, ENSEMBLE = "labeler", "ensemble of labelers"

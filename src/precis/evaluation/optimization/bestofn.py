@@ -13,7 +13,7 @@ from math import comb, log
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .statistics import RESAMPLES, Difference, Estimate, mean_estimates, paired_difference
+from ..statistics import RESAMPLES, Difference, Estimate, mean_estimates, paired_difference
 
 Floats = NDArray[np.float64]
 

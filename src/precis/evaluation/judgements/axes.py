@@ -9,10 +9,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..records import Rating
+from ...records import Rating
+from ..events import event_mean, event_share
+from ..statistics import RESAMPLES, Estimate
 from .choices import table_order
-from .events import event_mean, event_share
-from .statistics import RESAMPLES, Estimate
 
 
 @dataclass(frozen=True)

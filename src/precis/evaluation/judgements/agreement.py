@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..records import Comparison, Failure, Judgement, Ranking, Rating, Score
-from .statistics import RESAMPLES, Estimate, mean_estimate, not_estimable, share_estimate
+from ...records import Comparison, Failure, Judgement, Ranking, Rating, Score
+from ..statistics import RESAMPLES, Estimate, mean_estimate, not_estimable, share_estimate
 
 Floats = NDArray[np.float64]
 Ties = Literal["exclude", "half", "match"]
