@@ -15,8 +15,8 @@ as much. Weights are chosen on further articles; settings are fixed beforehand, 
 **What this cannot show.** The start imitates some 350 abstracts and has seen no other summary (unless it is a FOLDER),
 where the paper has bart-large-cnn: its candidates would be poor, so only orders are measured, of other models' texts.
 The published training (a peak of 1e-5 after 400 updates) hardly moves such models. Small ones find other models' texts
-very unlikely, so the ranking loss, weighed 100 as published, begins at some 30 where imitation's is 3: at a peak of 1e-4
-and of 3e-5 all candidates became equally unlikely, and imitation's loss doubled. Here it is weighed 5, at 3e-5.
+very unlikely, so the ranking loss, weighed 100 as published, begins at some 30 where imitation's is 3: at peaks of
+1e-4 and 3e-5 all candidates became equally unlikely, and imitation's loss doubled. Here it is weighed 5, at 3e-5.
 `--set contrast.training.learning_rate=…` and so on changes what is set here.
 
 A killed run goes on when the command is given again. FOLDER/results.json has every number with its interval; these
