@@ -11,7 +11,7 @@ import pytest
 from precis.errors import UserError
 from precis.evaluation.optimization.frontier import read_observations
 from precis.recipes import human_feedback, steps
-from precis.recipes.settings import load_settings, presets
+from precis.recipes.settings import check_unchanged, load_settings, presets, save_settings
 from precis.recipes.workspace import open_workspace
 from precis.report.contents import Table
 from precis.report.write import read_report
@@ -136,6 +136,21 @@ def test_run_again_it_writes_and_judges_nothing_anew(finished: Path) -> None:
 def test_a_run_with_other_settings_is_refused(finished: Path) -> None:
     with pytest.raises(UserError, match=r"other settings \(candidates.k\)"):
         human_feedback.run(settings(finished, "candidates.k=4"), finished / "work")
+
+
+def test_a_run_of_before_a_setting_existed_goes_on_with_its_default(tmp_path: Path) -> None:
+    small = settings(tmp_path)
+    save_settings(small, tmp_path)
+    before = json.loads((tmp_path / "config.json").read_text())
+    del before["reward"]["keep"], before["evaluation"]["encoder"]
+    (tmp_path / "config.json").write_text(json.dumps(before))
+    check_unchanged(small, tmp_path)
+    with pytest.raises(UserError, match=r"other settings \(reward.keep\)"):
+        check_unchanged(settings(tmp_path, "reward.keep=ensemble"), tmp_path)
+    # A setting that is no more is a difference.
+    (tmp_path / "config.json").write_text(json.dumps(before | {"gone": 1}))
+    with pytest.raises(UserError, match="gone"):
+        check_unchanged(small, tmp_path)
 
 
 def test_two_processes_cannot_work_in_one_folder(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,7 +103,7 @@ def save_settings(settings: Settings, run_dir: Path) -> None:
 
 
 def check_unchanged(settings: Settings, run_dir: Path) -> None:
-    """A run continues only with the settings that it began with."""
+    """A run continues only with the settings that it began with; what it had no setting for yet has its default."""
     path = run_dir / "config.json"
     if not path.is_file():
         return
@@ -110,6 +111,8 @@ def check_unchanged(settings: Settings, run_dir: Path) -> None:
         before, now = json.loads(path.read_text("utf-8")), json.loads(settings.model_dump_json())
     except ValueError as error:
         raise UserError(f"{path} cannot be read ({error}); restore it, or name another folder with --out") from error
+    with suppress(ValidationError):  # of another recipe or version: compared as it stands
+        before = type(settings).model_validate(before).model_dump(mode="json")
     changed = _differences(before, now)
     if changed:
         raise UserError(
