@@ -178,7 +178,7 @@ def _not_a_list(sentence: Sequence[Token]) -> float:
     """Less than 1 where commas and `and` are every fifth word, where `and` chains on, or where there is no grammar."""
     words = [token for token in sentence if token.word[0].isalnum()]
     if len(words) < 6:
-        return min(1.0, 2.0 - 4.0 * sum(token.word == "," for token in sentence) / len(words))
+        return min(1.0, max(0.0, 2.0 - 4.0 * sum(token.word == "," for token in sentence) / len(words)))
     joints = sum(token.word in (",", ";", "/", "|", "-", "–", "and") for token in sentence) / len(words)
     grammar = sum(token.word in function_words() for token in words) / len(words)
     chained = max(0, sum(token.word == "and" for token in sentence) - 2)
