@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.judges_on_summeval import shown
 from precis.errors import UserError
 from precis.evaluation.plain import write_json
-from precis.evaluation.rewardmodel import Accuracy, accuracies, held_out_pairs
+from precis.evaluation.rewardmodel import Accuracy, HeldOut, accuracies, held_out_pairs
 from precis.judges.oracle import OracleJudge
 from precis.judges.ranker import RankerJudge
 from precis.models import fingerprint_of
@@ -64,11 +64,16 @@ def judges(biases: Sequence[float], passes: Sequence[int], shape: str, seed: int
     return found
 
 
-def measured(groups: Sequence[Group], judged: dict[str, RankerJudge]) -> list[Accuracy]:
-    """How each judge orders the pairs that the oracle tells apart; a tie counts half."""
+def pairs_of_the_oracle(groups: Sequence[Group]) -> HeldOut:
+    """Every two candidates of a group that the oracle tells apart, in its order."""
     oracle = OracleJudge()
     known = [replace(group, judgements=tuple(said)) for group, said in zip(groups, oracle.judge(groups), strict=True)]
-    held_out = held_out_pairs(pairs_from_scores(known, oracle.info).groups)
+    return held_out_pairs(pairs_from_scores(known, oracle.info).groups)
+
+
+def measured(groups: Sequence[Group], judged: dict[str, RankerJudge]) -> list[Accuracy]:
+    """How each judge orders the pairs that the oracle tells apart; a tie counts half."""
+    held_out = pairs_of_the_oracle(groups)
     margins = {}
     for name, judge in judged.items():
         rank = places(judge, groups)

@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.ranker_bias import pairs_of_the_oracle
 from precis.errors import UserError
-from precis.evaluation.rewardmodel import HeldOut, accuracy, held_out_pairs
-from precis.judges.oracle import OracleJudge
+from precis.evaluation.rewardmodel import HeldOut, accuracy
 from precis.judges.reward import RewardJudge
 from precis.models import fingerprint_of, reward_model_from_policy
 from precis.models.structure import trunk_of
@@ -33,7 +33,7 @@ from precis.objectives import pairwise_logistic
 from precis.recipes.human_feedback import HumanFeedback
 from precis.recipes.steps import load_writer
 from precis.records import Group, Score
-from precis.selection import Selection, pairs_from_comparisons, pairs_from_scores
+from precis.selection import Selection, pairs_from_comparisons
 from precis.store import Store
 from precis.training.batches import examples_of
 from precis.training.train import train
@@ -66,12 +66,6 @@ def compared_and_tested(work: Path) -> tuple[Selection, list[Group]]:
     if not compared.groups or not tested:
         raise UserError(f"{work} holds no comparisons of training documents or no samples of test documents")
     return compared, tested
-
-
-def as_the_oracle_orders(groups: Sequence[Group]) -> HeldOut:
-    oracle = OracleJudge()
-    known = [replace(group, judgements=tuple(said)) for group, said in zip(groups, oracle.judge(groups), strict=True)]
-    return held_out_pairs(pairs_from_scores(known, oracle.info).groups)
 
 
 def trained(run: Run, work: Path, settings: HumanFeedback, groups: Sequence[Group], folder: Path) -> RewardJudge:
@@ -121,7 +115,7 @@ def main() -> None:
     asked = parser.parse_args()
     settings = HumanFeedback.model_validate(json.loads((asked.work / "config.json").read_text("utf-8")))
     compared, tested = compared_and_tested(asked.work)
-    held_out = as_the_oracle_orders(tested)
+    held_out = pairs_of_the_oracle(tested)
     whole = len(trunk_of(load_writer(asked.work / "models" / "supervised").policy.model).layers)
     most = len(compared.groups)
     print(f"{compared}; tested on {len(held_out.documents_N):,} pairs of {len(tested):,} documents", flush=True)

@@ -18,7 +18,7 @@ from precis.errors import UserError
 from precis.judges.reward import RerankerJudge
 from precis.logprobs import sequence_logprobs
 from precis.models import load_reranker, save_policy, save_reranker
-from precis.objectives import gold_ranking, margin_ranking, nll, weighted
+from precis.objectives import gold_ranking, margin_ranking, nll
 from precis.recipes.settings import load_settings
 from precis.recipes.steps import RerankerSettings, load_reranker_judge
 from precis.records import Candidate, Document, Failure, Group, Maker, Score
@@ -117,7 +117,7 @@ def test_it_learns_an_order_and_is_saved_as_it_is(encoder: Path, tmp_path: Path)
     tested = [ranked(about, how) for about in range(3) for how in ("red", "big red")]
     loaded = load_reranker(encoder, pool="mean")
     renderer = renderer_of(loaded)
-    objective = weighted((1.0, margin_ranking(margin="rank", scale=0.1, of="rewards")))
+    objective = margin_ranking(margin="rank", scale=0.1, of="rewards")
     config = TrainConfig(learning_rate=0.01, epochs=40, groups_per_batch=6, best_metric="accuracy", best_is="highest")
     result = train(
         loaded.model, examples_of(renderer, training), objective, config, tmp_path / "run", pad_id=loaded.pad_id,
@@ -155,7 +155,6 @@ def test_what_cannot_be_a_reranker_is_told_in_one_sentence(encoder: Path, tmp_pa
     with pytest.raises(UserError, match="no folder"):
         load_reranker(tmp_path / "none")
     loaded = load_reranker(encoder)
-    (tmp_path / "odd").mkdir()
     save_reranker(loaded.model, loaded.tokenizer, tmp_path / "saved")
     meta = tmp_path / "saved" / "precis_reranker.json"
     meta.write_text(json.dumps({"pool": "last"}))

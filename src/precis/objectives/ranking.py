@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ..logprobs import Scored
 
 Margin = Literal["log rank", "rank"]
-Of = Literal["logps", "rewards"]
+OrderedBy = Literal["logps", "rewards"]
 
 
 def margin_ranking(
-    *, margin: Margin = "log rank", scale: float = 0.01, length_penalty: float = 1.0, of: Of = "logps"
+    *, margin: Margin = "log rank", scale: float = 0.01, length_penalty: float = 1.0, of: OrderedBy = "logps"
 ) -> Objective:
     """max(0, margin(Δrank) − (s_better − s_worse)) over the pairs of a ranking, with s = Σ log p / |S|^α.
 
@@ -78,7 +78,7 @@ def margin_ranking(
     return Objective((Term("ranking", (of,), ("accuracy", "margin", "score"), units, compute, settings),))
 
 
-def gold_ranking(*, margin: float = 0.0, length_penalty: float = 1.0, of: Of = "logps") -> Objective:
+def gold_ranking(*, margin: float = 0.0, length_penalty: float = 1.0, of: OrderedBy = "logps") -> Objective:
     """max(0, margin − (s_reference − s_candidate)), the mean over ranked candidates: references stay above them.
 
     The gold term of Liu & Liu 2021 (arXiv 2106.01890) and Liu et al. 2022. The references of a group are its imitated
@@ -113,11 +113,11 @@ def sequence_scores(scored: Scored, length_penalty: float) -> Tensor:
     return masked(scored.logps_BKT, scored.mask_BKT).sum(-1) / lengths_BK**length_penalty
 
 
-def _scores(scored: Scored, of: Of, length_penalty: float) -> Tensor:
+def _scores(scored: Scored, of: OrderedBy, length_penalty: float) -> Tensor:
     return sequence_scores(scored, length_penalty) if of == "logps" else given(scored.rewards_BK, "rewards")
 
 
-def _settings(of: Of, length_penalty: float) -> dict[str, float | str]:
+def _settings(of: OrderedBy, length_penalty: float) -> dict[str, float | str]:
     return {"length_penalty": length_penalty} if of == "logps" else {"of": of}
 
 

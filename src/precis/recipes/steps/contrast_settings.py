@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from ...errors import UserError
 from ...objectives import Objective, gold_ranking, margin_ranking, nll, weighted
+from ...objectives.ranking import OrderedBy
 from ...records import Group
 from ...sampling.decoding import Decoding
 from ...sampling.local import generate
@@ -116,7 +117,7 @@ class ContrastSettings(Settings):
         return {**values, "loss": {**below.model_dump(), **values.get("loss", {})}} if below else values
 
 
-def contrastive_objective(loss: LossSettings, *, of: Literal["logps", "rewards"] = "logps") -> Objective:
+def contrastive_objective(loss: LossSettings, *, of: OrderedBy = "logps") -> Objective:
     """The weighted sum that `loss` describes; a term of weight 0 is not computed. Raises `UserError` if all are.
 
     It is `of` a policy's own scores, or of what a reward model or a reranker gives.
