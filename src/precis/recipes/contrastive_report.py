@@ -233,7 +233,7 @@ def _lengths(about: Contrast) -> Table:
 
 def _unmatched(about: Contrast) -> list[str]:
     return [
-        f"Summaries of {name} are {match.ratio - 1:+.0%} as long as the target on validation documents: no length "
+        f"Summaries of {name} are {match.ratio:.0%} as long as the target on validation documents: no length "
         "penalty came nearer."
         for name, match in about.matches.items()
         if match is not None and not match.matched
