@@ -79,13 +79,3 @@ def test_of_several_seeds_the_best_on_validation_is_kept_or_all_of_them(tmp_path
     assert isinstance(ensemble, EnsembleJudge)
     own = [judge.judge(GROUPS[:1])[0][0].value for judge in single.values()]  # type: ignore[union-attr]
     assert ensemble.judge(GROUPS[:1])[0][0].value == pytest.approx(sum(own) / 3)  # type: ignore[union-attr]
-
-
-def test_a_training_that_kept_what_it_began_with_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    writer, _ = opened(tmp_path)
-    configured = settings(tmp_path, "supervised.training.learning_rate=10.0").supervised
-    with open_workspace(tmp_path / "work", settings(tmp_path)) as work:
-        steps.supervise(work, writer, GROUPS, GROUPS[:2], configured)
-    assert (
-        "best on validation before its first step: the weights that it began with are kept" in capsys.readouterr().err
-    )

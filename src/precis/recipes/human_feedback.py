@@ -100,7 +100,9 @@ def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
     with work.step("supervised", "fine-tuning on the reference summaries (§3.4)"):
         start = steps.starting_writer(work, settings.start, documents, seed=seed)
         imitated, judged = steps.shared_out(documents, settings.candidates)
-        policy = steps.supervise(work, start, imitated, documents.valid, settings.supervised)
+        policy = steps.supervise(
+            work, start, imitated, documents.valid, settings.supervised, fine_tuned=settings.start.fine_tuned
+        )
 
     with work.step("candidates", f"{settings.candidates.k} candidates a training document (§3.3)"):
         decoding = settings.candidates.decoding

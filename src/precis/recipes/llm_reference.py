@@ -126,7 +126,9 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
     with work.step("warm-up", "label-smoothed imitation"):
         start = steps.starting_writer(work, settings.start, documents, seed=seed)
         imitated, judged = steps.shared_out(documents, settings.candidates)
-        warm = steps.supervise(work, start, imitated, documents.valid, settings.warm_up, name="warm")
+        warm = steps.supervise(
+            work, start, imitated, documents.valid, settings.warm_up, fine_tuned=settings.start.fine_tuned, name="warm"
+        )
 
     with work.step("candidates", f"{settings.candidates.k} candidates a document by the warm policy"):
         validated = documents.valid[: settings.candidates.valid_documents]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from pydantic import model_validator
 
 from ... import sandbox
 from ...errors import UserError
@@ -47,6 +48,15 @@ class StartSettings(Settings):
     """Longest prompt in tokens; longer documents are cut at a line or sentence end."""
     trust_remote_code: bool = False
     """Run code that a hub repository brings with it."""
+    fine_tuned: bool = False
+    """The model summarizes already (BRIO's bart-large-cnn): it is the supervised policy as it is, and only its template
+    may have to be named."""
+
+    @model_validator(mode="after")
+    def _has_learned(self) -> StartSettings:
+        if self.fine_tuned and (self.model in ("sandbox", "init") or self.model.startswith("warm:")):
+            raise ValueError(f"a start from {self.model!r} has not learned to summarize, so that it is not fine_tuned")
+        return self
 
 
 class SupervisedSettings(Settings):
@@ -121,13 +131,20 @@ def supervise(
     held_out: Sequence[Group],
     settings: SupervisedSettings,
     *,
+    fine_tuned: bool = False,
     name: str = "supervised",
 ) -> Writer:
-    """Fine-tune on the reference summaries of `imitated`; the result is `models/NAME`.
+    """Fine-tune on the reference summaries of `imitated`; the result is `models/NAME`, a copy of a start that is
+    `fine_tuned`.
 
     Of several learning rates, each has its model, `models/NAME-RATE`, and the best by the loss on `held_out` is taken.
     Raises `UserError` for several of them without held-out documents.
     """
+    if fine_tuned:
+        if not (work.models / name).is_dir():
+            announce("  the start summarizes already and is taken as it is (start.fine_tuned)")
+            save_policy(start.policy, work.models / name, beside=start.renderer.save)
+        return load_like(start, work.models / name)
     if not settings.learning_rates:
         return _supervise_once(work, start, imitated, held_out, settings, settings.training, name=name)
     if not held_out:
