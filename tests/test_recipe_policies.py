@@ -46,3 +46,31 @@ def test_a_start_that_summarizes_already_is_taken_as_it_is(tmp_path: Path, capsy
     for model in ("init", "sandbox", "warm:encoder"):
         with pytest.raises(UserError, match="has not learned to summarize"):
             settings(tmp_path, f"start.model={model}", "start.fine_tuned=true")
+
+
+def test_every_learning_rate_is_asked_as_the_start_is(tmp_path: Path) -> None:
+    """The start's folder says nothing of templates; the setting does."""
+    writer, _ = opened(tmp_path)
+    save_policy(writer.policy, tmp_path / "given")
+    how = steps.StartSettings(model=str(tmp_path / "given"), template="separator", max_prefix_tokens=50)
+    start = steps.load_writer(tmp_path / "given", how, to_train=True)
+    configured = settings(tmp_path, "supervised.learning_rates=[1e-3, 1e-4]", "supervised.training.max_steps=1")
+    with open_workspace(tmp_path / "work", configured) as work:
+        policy = steps.supervise(work, start, GROUPS, GROUPS[:2], configured.supervised)
+    assert policy.renderer.prompt_hash == start.renderer.prompt_hash
+
+
+def test_a_template_that_was_guessed_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer, _ = opened(tmp_path)
+    given = tmp_path / "given"
+    save_policy(writer.policy, given)
+
+    def said(settings: steps.StartSettings | None = None, **options: bool) -> str:
+        steps.load_writer(given, settings, **options)
+        return capsys.readouterr().err
+
+    assert "this template is guessed: '{document}\\n\\nTL;DR:'. Name the model's own" in said()
+    assert not said(steps.StartSettings(template="separator"))
+    assert not said(to_train=True, learns_template=True)
+    writer.renderer.save(given)
+    assert not said()

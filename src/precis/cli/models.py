@@ -101,7 +101,7 @@ def train_sft_command(
     start = StartSettings(
         model=model, template=template, max_prefix_tokens=max_prefix_tokens, trust_remote_code=trust_remote_code
     )
-    writer = load_writer(model, start, to_train=True)
+    writer = load_writer(model, start, to_train=True, learns_template=True)
     with open_store(store, create=False) as opened:
         chosen = reference_groups(opened.groups(dataset, split))
         held_out = reference_groups(opened.groups(dataset, validation_split)) if validation_split else None
@@ -155,7 +155,7 @@ def train_reward_command(
 
     check_replaceable(out)
     config = _config(settings, seed)
-    writer = load_writer(model, to_train=True)
+    writer = load_writer(model, to_train=True, learns_template=True)
     with open_store(store, create=False) as opened:
         judges = judges_called(judge, opened.judges())
         ids = [info.id for info in judges]

@@ -52,6 +52,7 @@ class Renderer:
     """Turns sources and candidates into ids for one tokenizer, one template and one token budget.
 
     `max_prefix_tokens` bounds the prefix; a longer document is cut at the last line or sentence end that fits.
+    `guessed` says that nobody has named the template, neither user nor model.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class Renderer:
         max_prefix_tokens: int,
         encoder_decoder: bool = False,
         decoder_start_id: int | None = None,
+        guessed: bool = False,
     ):
         self.tokenizer = tokenizer
         self.template = template
         self.max_prefix_tokens = max_prefix_tokens
         self.encoder_decoder = encoder_decoder
         self.decoder_start_id = decoder_start_id
+        self.guessed = guessed
         if "document" not in FIELD.findall(template.text):
             raise UserError("a template needs the field {document}")
         if template.chat and not getattr(tokenizer, "chat_template", None):
@@ -230,15 +233,14 @@ def load_renderer(
             max_prefix_tokens = int(content["max_prefix_tokens"]) if max_prefix_tokens is None else max_prefix_tokens
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{saved} is not a rendering that precis wrote: {error}") from error
-    if template is None:
-        chat = bool(getattr(tokenizer, "chat_template", None))
-        template = TEMPLATES["encoder" if encoder_decoder else "chat" if chat else "plain"]
+    kind = "encoder" if encoder_decoder else "chat" if getattr(tokenizer, "chat_template", None) else "plain"
     return Renderer(
         tokenizer,
-        template,
+        template or TEMPLATES[kind],
         max_prefix_tokens=512 if max_prefix_tokens is None else max_prefix_tokens,
         encoder_decoder=encoder_decoder,
         decoder_start_id=decoder_start_id,
+        guessed=template is None and kind == "plain",
     )
 
 

@@ -97,13 +97,20 @@ def starting_writer(work: Workspace, settings: StartSettings, documents: Documen
         path = folder
     else:
         path = source
-    return load_writer(path, settings, to_train=True)
+    return load_writer(path, settings, to_train=True, learns_template=not settings.fine_tuned)
 
 
-def load_writer(path: Path | str, settings: StartSettings | None = None, *, to_train: bool = False) -> Writer:
+def load_writer(
+    path: Path | str,
+    settings: StartSettings | None = None,
+    *,
+    to_train: bool = False,
+    learns_template: bool = False,
+) -> Writer:
     """A policy and its renderer: as `settings` say, else as the folder remembers.
 
-    Weights are float32 `to_train`; to write with, bfloat16 where the device computes it natively.
+    Weights are float32 `to_train`; to write with, bfloat16 where the device computes it natively. Unless the policy
+    `learns_template`, being fine-tuned with it first, one that had to be guessed is announced.
     """
     settings = settings or StartSettings()
     half = computes_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu")) and not to_train
@@ -116,6 +123,11 @@ def load_writer(path: Path | str, settings: StartSettings | None = None, *, to_t
         encoder_decoder=policy.is_encoder_decoder,
         decoder_start_id=policy.decoder_start_id,
     )
+    if renderer.guessed and not learns_template:
+        announce(
+            f"precis: {path} does not say how its documents are put to it; this template is guessed: "
+            f"{renderer.template.text!r}. Name the model's own if it has one (--template; in a recipe start.template)"
+        )
     return Writer(policy, renderer, settings.trust_remote_code)
 
 
@@ -152,7 +164,8 @@ def supervise(
     losses: dict[str, float] = {}
     for rate in settings.learning_rates:
         own = f"{name}-{rate:g}"
-        fresh = load_like(start, start.policy.path or "", to_train=True)
+        policy = load_policy(start.policy.path or "", dtype="float32", trust_remote_code=start.trust_remote_code)
+        fresh = replace(start, policy=policy)
         config = replace(settings.training, learning_rate=rate)
         _supervise_once(work, fresh, imitated, held_out, settings, config, name=own)
         losses[own] = _validation_loss(work, own)
