@@ -37,7 +37,8 @@ from .workspace import Workspace
 class Contrast:
     """Which judges and systems the findings are about; `own` are the policies' own scores, `matches` their lengths.
 
-    `seeds` are the systems that contrast made, by seed; `contrastive` is the first of them.
+    `seeds` are the systems that contrast made, by seed, and `choosing` what each of them chooses among the candidates
+    of the warm policy; `contrastive` and `reranked` are the first of them.
     """
 
     gold: JudgeInfo
@@ -47,6 +48,7 @@ class Contrast:
     imitation: str
     warm: str
     seeds: Mapping[int, str]
+    choosing: Mapping[int, str]
     random: str
     reranked: str
     ceiling: str
@@ -141,16 +143,18 @@ def _over_seeds(evaluation: Evaluation, about: Contrast) -> list[Block]:
     """Win rates and ROUGE of contrast's trainings over their seeds, where there are several."""
     if len(about.seeds) < 2:
         return []
-    seed_of = {name: str(seed) for seed, name in about.seeds.items()}
+    ways = {about.contrastive: about.seeds, about.reranked: about.choosing}
+    way_of = {system: (way, str(seed)) for way, each in ways.items() for seed, system in each.items()}
     rates: dict[str, dict[str, float]] = {}
     for rate in evaluation.win_rates:
-        if rate.system in seed_of and rate.judge == about.gold.name and rate.win_rate.value is not None:
-            rates.setdefault(f"against {rate.against}", {})[seed_of[rate.system]] = rate.win_rate.value
+        if rate.system in way_of and rate.judge == about.gold.name and rate.win_rate.value is not None:
+            way, seed = way_of[rate.system]
+            rates.setdefault(f"{way} against {rate.against}", {})[seed] = rate.win_rate.value
     gains: dict[str, dict[str, float]] = {}
     for gain in evaluation.differences:
-        if gain.a in seed_of and gain.metric in ROUGE_TYPES and gain.difference.value is not None:
-            name = f"{COLUMNS[gain.metric].name} over {gain.b}"
-            gains.setdefault(name, {})[seed_of[gain.a]] = gain.difference.value
+        if gain.a in way_of and gain.metric in ROUGE_TYPES and gain.difference.value is not None:
+            way, seed = way_of[gain.a]
+            gains.setdefault(f"{COLUMNS[gain.metric].name}, {way} over {gain.b}", {})[seed] = gain.difference.value
     tables = {f"Win rate by {about.gold.name} over seeds, %.": rates, "Gain in ROUGE over seeds, points.": gains}
     return [
         seeds_table(caption, {name: over_seeds(own) for name, own in each.items()}, scale=100, digits=2)

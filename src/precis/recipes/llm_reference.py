@@ -193,7 +193,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         alpha = settings.contrast.loss.length_penalty
         own: dict[str, Judge] = {
             name: OwnScoreJudge(policies[name].policy, policies[name].renderer, length_penalty=alpha, name=name)
-            for name in (CONTRASTIVE, IMITATION, WARM)
+            for name in (*contrasts.values(), IMITATION, WARM)
         }
         if reranker is not None:
             own[steps.RERANKER] = reranker
@@ -207,14 +207,14 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         said = {group.source.id: group.judgements for group in everything}
         choices = [replace(group, judgements=said[group.source.id]) for group in choices]
         gold, random = judges[0].info, f"random of {n}"
-        reranked, ceiling = f"best of {n} by {CONTRASTIVE}", f"best of {n} by {gold.name}"
-        choosing = [CONTRASTIVE, *([steps.RERANKER] if reranker is not None else [])]
+        by = {name: f"best of {n} by {name}" for name in (*own, gold.name)}
+        choosing = [name for name in own if name != IMITATION]
         systems: dict[str, Sequence[Group]] = {
             "Lead-3": lead,
             **written,
             random: random_of(choices, seed=seed).groups,
-            **{f"best of {n} by {name}": best_of(choices, own[name].info).groups for name in choosing},
-            ceiling: best_of(choices, gold).groups,
+            **{by[name]: best_of(choices, own[name].info).groups for name in choosing},
+            by[gold.name]: best_of(choices, gold).groups,
         }
         evaluation = evaluate_systems(
             sources,
@@ -237,9 +237,10 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         imitation=IMITATION,
         warm=WARM,
         seeds=contrasts,
+        choosing={own_seed: by[name] for own_seed, name in contrasts.items()},
         random=random,
-        reranked=reranked,
-        ceiling=ceiling,
+        reranked=by[CONTRASTIVE],
+        ceiling=by[gold.name],
         matches={name: match for name, (_, match) in decodings.items()},
     )
     orders = own_score_orders(choices, about.judges, about.own, name=CONTRASTIVE)
