@@ -50,6 +50,7 @@ evaluate_every = 1
 [evaluation]
 n = 3
 match_on = 2
+contrast_beams = 3
 decoding = {kind = "beam", num_beams = 2, max_new_tokens = 10, no_repeat_ngram_size = 0}
 """
 
@@ -99,7 +100,9 @@ def test_llm_reference_leaves_a_complete_folder(finished: Path) -> None:
     assert table.caption.startswith("Pairs ordered as ranker does")
     assert {"contrastive", "imitation only", "warm", "length"} <= {row.cells[0].value for row in table.rows}
     lengths = [b for s in report.sections for b in s.blocks if isinstance(b, Table) and "Length penalties" in b.caption]
-    assert lengths[0].rows[0].cells[0].value == "warm"
+    # Contrast searches wider, as published.
+    beams = {row.cells[0].value: row.cells[1].value for row in lengths[0].rows}
+    assert beams == {"warm": 2, "imitation only": 2, "contrastive": 3, "contrastive by generation": 3}
 
 
 def test_run_again_it_writes_and_judges_nothing_anew(finished: Path) -> None:
@@ -189,6 +192,7 @@ def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
         "contrast.loss.rank_wait=1": "there is no such setting",
         "ranking.judge=nobody": "ranking.judge",
         "candidates.k=1": "candidates.k",
+        "evaluation.decoding={kind='greedy'}": "contrast_beams needs a decoding by beams",
     }.items():
         with pytest.raises(UserError, match=said):
             settings(tmp_path, override)

@@ -23,6 +23,7 @@ from ..report.systems_blocks import (
     text_table,
     win_rate_blocks,
 )
+from ..sampling.decoding import Decoding
 from ..selection import Selection, scores_of
 from ..textmetrics import ROUGE_TYPES
 from ..training.run_folder import TrainResult
@@ -35,7 +36,8 @@ from .workspace import Workspace
 
 @dataclass(frozen=True)
 class Contrast:
-    """Which judges and systems the findings are about; `own` are the policies' own scores, `matches` their lengths.
+    """Which judges and systems the findings are about; `own` are the policies' own scores, `decodings` how they
+    write and how near that came to the length of what is imitated.
 
     `seeds` are the systems that contrast made, by seed, and `choosing` what each of them chooses among the candidates
     of the warm policy; `contrastive` and `reranked` are the first of them.
@@ -52,7 +54,7 @@ class Contrast:
     random: str
     reranked: str
     ceiling: str
-    matches: Mapping[str, LengthMatch | None]
+    decodings: Mapping[str, tuple[Decoding, LengthMatch | None]]
 
     @property
     def judges(self) -> tuple[JudgeInfo, ...]:
@@ -219,14 +221,16 @@ def _choosing(choices: Sequence[Group], about: Contrast) -> list[Block]:
 
 def _lengths(about: Contrast) -> Table:
     rows = []
-    for name, match in about.matches.items():
+    for name, (decoding, match) in about.decodings.items():
         why = "its decoding has no length penalty, or none was tuned"
         values = (None, None, None) if match is None else (match.penalty, match.length, match.target)
-        rows.append(Row((Cell(name), *(Cell(value, why=why if value is None else "") for value in values))))
+        tuned = (Cell(value, why=why if value is None else "") for value in values)
+        rows.append(Row((Cell(name), Cell(decoding.num_beams), *tuned)))
     return Table(
         caption="Length penalties of beam search, tuned on validation documents to the length of what is imitated.",
         columns=(
             Column("Policy"),
+            Column("Beams", digits=0),
             Column("Penalty", "Exponent of the length that a sum of log-probs is divided by.", digits=2),
             Column("Words", "Mean length on the validation documents."),
             Column("Target", "Mean length of what is imitated, in words."),
@@ -239,7 +243,7 @@ def _unmatched(about: Contrast) -> list[str]:
     return [
         f"Summaries of {name} are {match.ratio:.0%} as long as the target on validation documents: no length "
         "penalty came nearer."
-        for name, match in about.matches.items()
+        for name, (_, match) in about.decodings.items()
         if match is not None and not match.matched
     ]
 

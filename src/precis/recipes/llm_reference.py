@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..evaluation.baselines import rule_candidates
 from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
@@ -56,7 +56,10 @@ class EvaluationSettings(Settings):
     n: int = Field(default=8, ge=2)
     """Candidates of each test document by the warm policy, to choose among."""
     decoding: Decoding = Decoding("beam", num_beams=4, max_new_tokens=142, no_repeat_ngram_size=3)
-    """How the policies write (4 beams for imitation, 64 or 128 for contrast in the README of Liu et al. 2023)."""
+    """How the policies write (4 beams for imitation in the README of Liu et al. 2023)."""
+    contrast_beams: int | None = Field(default=None, ge=1)
+    """Beams of the contrastive policies, where they are not those of `decoding` (64 or 128 in that README): order among
+    likely summaries, which contrast trains, is what a wide search needs. None takes as many as for the others."""
     match_length: bool = True
     """Tune the length penalty of beams on validation documents until summaries are as long as what is imitated."""
     match_on: int = Field(default=50, ge=1)
@@ -70,6 +73,17 @@ class EvaluationSettings(Settings):
     """Documents that the report shows side by side."""
     encoder: str | None = None
     """Folder of an encoder for BERTScore, which then also judges: it trains nothing. None leaves it out."""
+
+    @model_validator(mode="after")
+    def _searches(self) -> EvaluationSettings:
+        if self.contrast_beams is not None and self.decoding.kind != "beam":
+            raise ValueError("contrast_beams needs a decoding by beams")
+        return self
+
+    def decoding_of(self, system: str) -> Decoding:
+        """How the policy of this name writes, before its length is matched."""
+        wide = self.contrast_beams if system.startswith(CONTRASTIVE) else None
+        return replace(self.decoding, num_beams=wide) if wide else self.decoding
 
 
 class WarmUpSettings(steps.SupervisedSettings):
@@ -173,7 +187,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
     with work.step("length", "summaries as long as what is imitated"):
         tuned = documents.valid[: settings.evaluation.match_on] if settings.evaluation.match_length else []
         decodings = {
-            name: steps.matched_decoding(work, writer, tuned, settings.evaluation.decoding, name=name)
+            name: steps.matched_decoding(work, writer, tuned, settings.evaluation.decoding_of(name), name=name)
             for name, writer in policies.items()
         }
     with work.step("test", "summaries of the test documents"):
@@ -241,7 +255,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         random=random,
         reranked=by[CONTRASTIVE],
         ceiling=by[gold.name],
-        matches={name: match for name, (_, match) in decodings.items()},
+        decodings=decodings,
     )
     orders = own_score_orders(choices, about.judges, about.own, name=CONTRASTIVE)
     write_summary(contrastive_summary(work, evaluation, about, ranked=ranked, orders=orders), work.folder)
