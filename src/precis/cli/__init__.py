@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from ..errors import UserError
-from . import contrastive, data, humaneval, judge, models, reinforce, run, sweep, work
+from . import contrastive, data, humaneval, judge, models, reinforce, reranker, run, sweep, work
 from .analyse import analyse_app
 from .app import run_guarded
 
@@ -33,6 +33,7 @@ app.command("init-model")(models.init_model_command)
 app.command("sample")(work.sample_command)
 app.command("judge")(judge.judge_command)
 models.train_app.command("contrastive")(contrastive.train_contrastive_command)
+models.train_app.command("reranker")(reranker.train_reranker_command)
 models.train_app.command("ppo")(reinforce.train_ppo_command)
 models.train_app.command("rloo")(reinforce.train_rloo_command)
 app.add_typer(models.train_app, name="train")

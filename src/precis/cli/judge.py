@@ -13,7 +13,10 @@ from .app import JsonOption, SeedOption, emit, existing, open_store, say
 from .options import LimitOption, Where, flat
 
 PROMPTED = ("gptrank", "pairwise")
-JUDGES = ("rouge", "bertscore", "length", "copying", "random", "oracle", "comparer", "reward", "gptscore", *PROMPTED)
+JUDGES = (
+    "rouge", "bertscore", "length", "copying", "random", "oracle", "comparer", "reward", "reranker",
+    "gptscore", *PROMPTED,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Scoring:
 def judge_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(JUDGES))],
     reward_model: Annotated[Path | None, typer.Option("--reward-model", help="For reward: the model's folder.")] = None,
+    reranker: Annotated[Path | None, typer.Option("--reranker", help="For reranker: the model's folder.")] = None,
     encoder: Annotated[Path | None, typer.Option("--encoder", help="For bertscore: the encoder's folder.")] = None,
     pairs_per_group: Annotated[
         int | None,
@@ -117,7 +121,7 @@ def judge_command(
     elif engine is not None:
         judge = _large_model(name, engine, prompted, pairs_per_group, seed)
     else:
-        judge = _judge(name, reward_model, encoder, pairs_per_group or 6, seed)
+        judge = _judge(name, reward_model, reranker, encoder, pairs_per_group or 6, seed)
     with open_store(where.store, create=False) as opened:
         found = opened.groups(where.dataset, where.split, limit, references_compete=references)
         groups = [group for group in found if group.candidates]
@@ -195,13 +199,21 @@ def _large_model(name: str, engine: Any, asked: Prompted, pairs: int | None, see
     )
 
 
-def _judge(name: str, reward_model: Path | None, encoder: Path | None, pairs: int, seed: int) -> Any:
+def _judge(
+    name: str, reward_model: Path | None, reranker: Path | None, encoder: Path | None, pairs: int, seed: int
+) -> Any:
     if name == "reward":
         from ..recipes.steps import load_reward_judge
 
         if reward_model is None:
             raise UserError("the reward judge needs its model: --reward-model FOLDER")
         return load_reward_judge(existing(reward_model, "reward model"))
+    if name == "reranker":
+        from ..recipes.steps.reranking import load_reranker_judge
+
+        if reranker is None:
+            raise UserError("the judge reranker needs its model: --reranker FOLDER")
+        return load_reranker_judge(existing(reranker, "reranker"))
     if name == "bertscore":
         from ..judges.bertscore import BertScoreJudge
 

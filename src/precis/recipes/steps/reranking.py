@@ -62,9 +62,7 @@ def train_reranker(
     """
     folder = work.models / RERANKER
     if not folder.is_dir():
-        loaded = load_reranker(settings.encoder, pool=settings.pool)
-        limit = min(settings.max_prefix_tokens, loaded.max_positions or settings.max_prefix_tokens)
-        renderer = _renderer(loaded, limit)
+        loaded, renderer = starting_reranker(settings)
         groups, validation = (to_contrast(part, settings.loss, references) for part in (ranked, held_out))
         announce(f"  {groups}")
         if not validation.groups:
@@ -76,6 +74,13 @@ def train_reranker(
         )  # fmt: skip
         save_reranker(loaded.model, loaded.tokenizer, folder, beside=renderer.save)
     return load_reranker_judge(folder)
+
+
+def starting_reranker(settings: RerankerSettings) -> tuple[LoadedReranker, Renderer]:
+    """The encoder that a reranker starts from, and how it will read."""
+    loaded = load_reranker(settings.encoder, pool=settings.pool)
+    limit = min(settings.max_prefix_tokens, loaded.max_positions or settings.max_prefix_tokens)
+    return loaded, _renderer(loaded, limit)
 
 
 def load_reranker_judge(folder: Path) -> RerankerJudge:
