@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -80,6 +82,11 @@ def test_a_table_by_hand() -> None:
     assert rates["one", "reference"].win_rate.value == 0.0
     assert found.same_system == 1
     systems = {row.system: row for row in found.systems}
+    # The same text twice is even, whichever side was named.
+    same = text("x", 2, one)
+    twice = choice("person:t", "x", same, replace(same, maker=other), 1.0)
+    even = {row.system: row.win_rate.value for row in length_analysis([twice], resamples=FEW).systems}
+    assert even["one"] == even["other"] == 0.5
     assert list(systems) == ["one", "other", "reference"]
     assert systems["one"].candidates == 4  # x, y, its second sample, z: a candidate counts once
     assert systems["one"].words.value == pytest.approx((2 + 6 + 1 + 5) / 4)

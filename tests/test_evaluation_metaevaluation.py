@@ -128,6 +128,23 @@ def test_rankings_and_comparisons_speak_too() -> None:
     assert compared.failures == 1
 
 
+def test_candidates_that_are_even_over_several_passes_are_a_tie() -> None:
+    """Shares of sevenths in another order: their means differ in the last digit, and that is no preference."""
+    document, judge = Document("d"), JudgeInfo("ranker pass")
+    eight = tuple(Candidate(document.id, f"text {n}", MAKERS[0], n) for n in range(8))
+    one, other, *rest = (candidate.id for candidate in eight)
+    beaten_by_one, beaten_by_other = (0, 1, 1, 4), (1, 0, 4, 1)
+    said = []
+    for beats_one, beats_other in zip(beaten_by_one, beaten_by_other, strict=True):
+        order = list(rest)
+        for beats, name in sorted([(beats_one, one), (beats_other, other)], reverse=True):
+            order.insert(7 - beats, name)
+        said.append(Ranking(judge, document.id, tuple((name,) for name in order)))
+    spoken = verdicts_of([Group(document, eight, judgements=tuple(said))])["ranker pass"]
+    assert np.mean([n / 7 for n in beaten_by_one]) != np.mean([n / 7 for n in beaten_by_other])
+    assert spoken.vote((document.id, one, other)) == 0
+
+
 def test_the_lead_over_another_judge_is_paired() -> None:
     """The rival is right in one document and wrong in the other; the third has no correlation of the judge's."""
     groups = [group(0, [1, 2, 3], [1, 2, 3]), group(1, [1, 2, 3], [1, 2, 3]), group(2, [1, 2, 3], [1, 1, 1])]

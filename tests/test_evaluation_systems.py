@@ -132,6 +132,33 @@ def test_win_rate_against_references() -> None:
     assert found.win_rates[0].identical == 4
 
 
+def test_systems_that_write_the_same_are_even_where_the_judge_was_asked() -> None:
+    """A training that kept what it began with is a tie on every document; it does not drop out of a mean over seeds."""
+    own = systems()["good"]
+    copy = [Candidate(c.source_id, c.text, BAD) for c in own]
+    said: list[Judgement] = [Score(JUDGE, c.source_id, c.id, 1.0, "s") for c in (*own, *copy)]
+    said += [Score(JudgeInfo("other"), c.source_id, c.id, 1.0, "s") for c in own]
+    found = evaluate_systems(
+        DOCUMENTS, REFERENCES, {"good": own, "copy": copy}, judgements=said, against=["good"], resamples=100
+    )
+    (rate,) = found.win_rates
+    assert (rate.judge, rate.system, rate.win_rate.value, rate.identical) == ("rouge", "copy", 0.5, 4)
+
+
+def test_only_what_belongs_together_is_compared() -> None:
+    own = systems()
+    found = evaluate_systems(
+        DOCUMENTS, REFERENCES, {**own, "other": own["bad"]}, judgements=judgements(), against=["good", "bad"],
+        baselines=["good", "bad"], compared=lambda system, other: system != "other" or other == "bad", resamples=100,
+    )  # fmt: skip
+    assert {(rate.system, rate.against) for rate in found.win_rates} == {
+        ("bad", "good"),
+        ("good", "bad"),
+        ("other", "bad"),
+    }
+    assert {(gain.a, gain.b) for gain in found.differences} == {("bad", "good"), ("good", "bad"), ("other", "bad")}
+
+
 def test_user_mistakes() -> None:
     with pytest.raises(UserError, match="no document"):
         evaluate_systems([], {}, {})

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from precis import sandbox
+from precis.judges.comparer import ComparerJudge
 from precis.judges.copying import CopyingJudge
 from precis.judges.length import LengthJudge
 from precis.judges.protocol import Judge
@@ -105,6 +107,21 @@ def test_random_depends_on_seed_and_candidate_only() -> None:
     many = [values(RandomJudge(3), f"text {i}")[0] for i in range(400)]
     assert 0.45 < sum(value for value in many if value is not None) / 400 < 0.55
     assert RandomJudge(1).info.id != RandomJudge(2).info.id
+
+
+def test_a_candidate_that_no_pair_was_drawn_with_is_not_asked_about_again(tmp_path: Path) -> None:
+    (source,) = sandbox.documents(1, seed=1, split="train")
+    four = tuple(Candidate(source.id, f"Text {n}.", Maker("policy", "m")) for n in range(4))
+    one = Group(source, four)
+    judge = ComparerJudge(pairs_per_group=1)
+    with Store(tmp_path) as store:
+        store.add_documents([source])
+        store.add_candidates(four)
+        assert run_judge(store, judge, [one], quiet=True).failures == 2
+        assert run_judge(store, judge, [one], quiet=True).known == 1
+        fifth = Candidate(source.id, "A fifth text.", Maker("policy", "m"))
+        store.add_candidates([fifth])
+        assert run_judge(store, judge, [Group(source, (*four, fifth))], quiet=True).asked == 1
 
 
 def test_a_failure_is_asked_about_again_and_an_empty_candidate_is_not(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from precis.endpoint import NoReply, Reply, Request
+from precis.endpoint import EndpointConfig, NoReply, Reply, Request
 from precis.errors import UserError
 from precis.objectives import Objective
 from precis.recipes import steps
 from precis.recipes.settings import load_settings
-from precis.recipes.steps.contrast_settings import CONTRAST_GUARDS, generation_measure, metric_of
+from precis.recipes.steps.contrast_settings import contrast_guards, generation_measure, metric_of
 from precis.recipes.steps.targets import prompt_of
 from precis.recipes.workspace import Workspace, open_workspace
 from precis.records import Candidate, Document, Group, Maker
@@ -101,8 +101,8 @@ def test_a_published_loss_with_one_number_changed_is_saved_as_it_is_used() -> No
     assert load_settings(steps.ContrastSettings, "x").loss == steps.PUBLISHED["sumllm"]
     with pytest.raises(UserError, match="published"):
         load_settings(steps.ContrastSettings, "x", overrides=["published=nobody"])
-    with pytest.raises(UserError, match="found none"):
-        steps.contrastive_objective(steps.LossSettings(rank_weight=0, mle_weight=0))
+    with pytest.raises(ValueError, match="all weights are 0"):
+        steps.LossSettings(rank_weight=0, mle_weight=0)
 
 
 def test_what_weights_are_chosen_by() -> None:
@@ -115,6 +115,18 @@ def test_what_weights_are_chosen_by() -> None:
         metric_of("mle", simcls)
 
 
+def reasons(seen: list[dict[str, float]], name: steps.Published = "sumllm") -> list[str]:
+    """Why the guards of a published loss would stop."""
+    guards = contrast_guards(steps.PUBLISHED[name])
+    memories: list[Mapping[str, Any]] = [{} for _ in guards]
+    found = []
+    for metrics in seen:
+        looks = [guard.look(memory, metrics) for guard, memory in zip(guards, memories, strict=True)]
+        memories = [memory for memory, _ in looks]
+        found += [reason for _, reason in looks if reason]
+    return found
+
+
 @pytest.mark.parametrize(
     "collapse",
     [
@@ -125,19 +137,18 @@ def test_what_weights_are_chosen_by() -> None:
     ids=["scores as in BRIO#9", "imitation forgotten", "a single period"],
 )
 def test_a_collapse_trips_a_guard_and_a_healthy_run_none(collapse: list[dict[str, float]]) -> None:
-    def reasons(seen: list[dict[str, float]]) -> list[str]:
-        memories: list[Mapping[str, Any]] = [{} for _ in CONTRAST_GUARDS]
-        found = []
-        for metrics in seen:
-            looks = [guard.look(memory, metrics) for guard, memory in zip(CONTRAST_GUARDS, memories)]
-            memories = [memory for memory, _ in looks]
-            found += [reason for _, reason in looks if reason]
-        return found
-
     assert len(reasons(collapse)) == 1
     healthy = [{"score": -0.25 - 0.01 * step, "validation/nll": 1 + 0.005 * step, "validation/words": 40 - 0.3 * step}
                for step in range(60)]  # fmt: skip
     assert not reasons(healthy)
+
+
+def test_the_guard_of_scores_is_in_nats_a_token_at_any_length_penalty() -> None:
+    """75 tokens of half a nat each that come to 5 nats each are a collapse, also where a score is Σ log p / 75²."""
+    for name, alpha in (("sumllm", 1.0), ("brio-cnndm", 2.0), ("brio-xsum", 0.6)):
+        worth = 75 ** (1 - alpha)
+        assert reasons([{"score": -0.5 * worth}] * 20 + [{"score": -5 * worth}] * 10, name)  # type: ignore[arg-type]
+        assert not reasons([{"score": -0.05 * worth}] * 20 + [{"score": -0.3 * worth}] * 10, name)  # type: ignore[arg-type]
 
 
 # --- what is imitated ---------------------------------------------------------------------------------------------
@@ -173,11 +184,11 @@ def test_the_papers_prompt_and_a_document_that_looks_like_one() -> None:
 
 
 def test_quasi_references_take_the_place_of_references_and_are_asked_for_once(tmp_path: Path) -> None:
-    asking = steps.TargetSettings(source="endpoint")
+    with pytest.raises(ValueError, match="the source endpoint needs one"):
+        steps.TargetSettings(source="endpoint")
+    asking = steps.TargetSettings(source="endpoint", endpoint=EndpointConfig("http://127.0.0.1:9/v1", "large"))
     with open_workspace(tmp_path / "work", small_settings(tmp_path)) as work:
         documents = steps.load_documents(work, small_settings(tmp_path).data, seed=1)
-        with pytest.raises(UserError, match=r"targets\.endpoint"):
-            steps.with_targets(work, documents, asking)
         model = Model()
         made = steps.with_targets(work, documents, asking, engine=model)
         assert model.asked[0].messages[0] == ("system", "You are a helpful assistant.")
@@ -185,6 +196,11 @@ def test_quasi_references_take_the_place_of_references_and_are_asked_for_once(tm
         references = steps.references_of(made)
         written = [own[0] for own in references.values() if own]
         assert all(one.maker.role == "reference" and one.text.startswith("A summary") for one in written)
+        # Likeness to these is another judge's word than likeness to the data set's own.
+        (maker,) = steps.makers_of(references, asking)
+        assert maker == written[0].maker.id and steps.makers_of(references, steps.TargetSettings()) == ()
+        rouge = steps.ranking_judge(steps.RankingSettings(judge="rouge"), seed=1, written_by=[maker])
+        assert rouge.info.id != steps.ranking_judge(steps.RankingSettings(judge="rouge"), seed=1).info.id
         again = Model()
         assert steps.references_of(steps.with_targets(work, documents, asking, engine=again)) == references
         assert len(again.asked) == sum(not own for own in references.values())

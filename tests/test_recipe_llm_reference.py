@@ -192,12 +192,22 @@ def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
         "contrast.loss.rank_wait=1": "there is no such setting",
         "ranking.judge=nobody": "ranking.judge",
         "candidates.k=1": "candidates.k",
-        "evaluation.decoding={kind='greedy'}": "contrast_beams needs a decoding by beams",
+        "candidates.decoding={kind='beam',num_beams=2}": "k is 3, and a search with 2 beams finds no more",
+        "evaluation.choice={kind='beam',num_beams=2}": r"evaluation\.n is 3, and a search with 2 beams",
+        "evaluation.decoding={kind='greedy'}": "'evaluation': contrast_beams needs a decoding by beams$",
+        "candidates.decoding={kind='greedy'}": "greedy decoding always writes the same text",
+        "ranking.judge=gptrank": "'ranking': gptrank needs an endpoint",
+        "ranking.judge=gptscore": "'ranking': gptscore needs a model, or an endpoint",
+        "targets.source=model": "'targets': the source model needs one",
+        "targets.template=Sum it up": "needs the field {document}",
+        "data.kind=dialogsum": "settings: ranking.judge is 'ranker', which knows the sandbox's documents only",
+        "contrast.watch=0": "chosen by 'generation' where no summaries are written",
     }.items():
         with pytest.raises(UserError, match=said):
             settings(tmp_path, override)
-    with pytest.raises(UserError, match=r"ranking\.endpoint"):
-        llm_reference.steps.ranking_judge(settings(tmp_path, "ranking.judge=gptrank").ranking, seed=1)
+    alone = "{rank_weight=0, mle_weight=0, gold_weight=0}"
+    with pytest.raises(UserError, match="all weights are 0"):
+        settings(tmp_path, f"contrast.loss={alone}")
 
 
 def test_every_setting_says_what_it_is() -> None:

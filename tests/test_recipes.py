@@ -175,8 +175,11 @@ def test_naming_one_setting_of_a_part_leaves_the_papers_values_of_the_others() -
     assert loaded.reinforcement.training == replace(own.reinforcement.training, seed=5)
     assert loaded.candidates.decoding == replace(own.candidates.decoding, max_new_tokens=30)
     assert load_settings(kind, "human-feedback") == own
-    other = load_settings(kind, "human-feedback", overrides=['candidates.decoding={kind="beam", num_beams=4}'])
-    assert other.candidates.decoding == Decoding("beam", num_beams=4), "0.7 was the temperature of another kind"
+    other = load_settings(kind, "human-feedback", overrides=['candidates.decoding={kind="beam", num_beams=8}'])
+    assert other.candidates.decoding == Decoding("beam", num_beams=8), "0.7 was the temperature of another kind"
+    said = ["candidates.decoding.num_beams=9", "candidates.decoding.kind=beam"]
+    for overrides in (said, said[::-1]):
+        assert load_settings(kind, "human-feedback", overrides=overrides).candidates.decoding.num_beams == 9
 
 
 @pytest.mark.parametrize("name", presets("human-feedback"))

@@ -127,6 +127,12 @@ def test_it_learns_an_order_and_is_saved_as_it_is(encoder: Path, tmp_path: Path)
     folder = save_reranker(loaded.model, loaded.tokenizer, tmp_path / "saved", beside=renderer.save)
     judge = load_reranker_judge(folder)
     assert judge.model.pool == "mean" and judge.renderer.max_prefix_tokens == 30
+    with pytest.raises(UserError, match="reads encodings by 'mean', and 'first token' is asked for"):
+        load_reranker(folder, pool="first token")
+    loaded.model.pool = "first token"
+    other = save_reranker(loaded.model, loaded.tokenizer, tmp_path / "other", beside=renderer.save)
+    assert load_reranker_judge(other).info.id != judge.info.id, "the same weights, read in another way"
+    loaded.model.pool = "mean"
     before = RerankerJudge(loaded.model, renderer, pad_id=loaded.pad_id, name="before")
     own, again = (judge.rewards(renderer.groups(tested)), before.rewards(renderer.groups(tested)))
     assert own == [pytest.approx(values, abs=1e-6) for values in again]

@@ -57,14 +57,13 @@ def train_contrastive_command(asked: Learning, ranked: Ranked) -> None:
     """Contrastive training on ranked candidates, with imitation beside it (BRIO; Liu et al. 2023)."""
     from ..models import check_replaceable
     from ..recipes.steps import contrastive_objective, load_writer
-    from ..recipes.steps.contrast_settings import CONTRAST_GUARDS, check_watched, generation_measure
+    from ..recipes.steps.contrast_settings import contrast_guards, generation_measure
     from ..recipes.steps.contrasting import choosing, save_chosen
     from ..training.batches import examples_of
     from ..training.train import train
 
     check_replaceable(asked.out)
     how = _settings(asked)
-    check_watched(how.select, how.watch)
     objective = contrastive_objective(how.loss)
     config = choosing(replace(how.training, seed=asked.seed), how.select, objective)
     writer = load_writer(asked.policy, to_train=True)
@@ -81,7 +80,7 @@ def train_contrastive_command(asked: Learning, ranked: Ranked) -> None:
         pad_id=writer.policy.pad_id,
         validation=validation,
         measure=generation_measure(writer, watched, how.decoding) if watched else None,
-        guards=CONTRAST_GUARDS,
+        guards=contrast_guards(how.loss),
         resume=asked.resume,
     )
     if result.stopped == "collapse":

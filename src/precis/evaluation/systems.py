@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -64,6 +64,7 @@ def evaluate_systems(
     judgements: Sequence[Judgement] = (),
     against: Sequence[str] = (REFERENCE,),
     baselines: Sequence[str] = (),
+    compared: Callable[[str, str], bool] = lambda system, other: True,
     training_judges: Sequence[str] = (),
     over: Literal["mean", "max"] = "mean",
     tokenizer: Literal["rouge-score", "unicode", "character"] = "rouge-score",
@@ -107,7 +108,7 @@ def evaluate_systems(
         _result(name, texts[name], dict(zip(metrics, estimates[len(metrics) * place :])), len(documents))
         for place, name in enumerate(systems)
     )
-    pairs = [(name, baseline) for baseline in baselines for name in systems if name != baseline]
+    pairs = [(name, other) for other in baselines for name in systems if name != other and compared(name, other)]
     differences = (
         paired_differences(
             np.concatenate([values[name] for name, _ in pairs], axis=1),
@@ -120,7 +121,8 @@ def evaluate_systems(
         else []
     )
     sides = {REFERENCE: {document.id: list(references.get(document.id, ())) for document in documents}} | texts
-    rates, verdicts = _win_rates(systems, against, sides, judgements, resamples=resamples, seed=seed)
+    rivals = [(name, other) for other in against for name in systems if name != other and compared(name, other)]
+    rates, verdicts = _win_rates(rivals, sides, judgements, resamples=resamples, seed=seed)
     settings = {
         "rouge": f"F1{', stemmed' if tokenizer == 'rouge-score' else ''}, {over} over references, words as {tokenizer}",
         "documents": len(documents),
@@ -160,8 +162,7 @@ def _result(
 
 
 def _win_rates(
-    systems: Mapping[str, Sequence[Candidate]],
-    against: Sequence[str],
+    rivals: Sequence[tuple[str, str]],
     sides: Mapping[str, Mapping[str, Sequence[Candidate]]],
     judgements: Sequence[Judgement],
     *,
@@ -170,16 +171,16 @@ def _win_rates(
 ) -> tuple[list[WinRate], list[dict[str, Any]]]:
     rates: list[WinRate] = []
     rows: list[dict[str, Any]] = []
+    ids = {name: {c.id for texts in side.values() for c in texts} for name, side in sides.items()}
     for judge, own in judgements_by_judge(judgements).items():
-        for other in against:
-            for system in systems:
-                if system == other:
-                    continue
-                found: Verdicts = verdicts_between(own, sides[system], sides[other])
-                if len(found.verdicts) == found.identical and not found.failures:
-                    continue  # this judge was not asked about these two
-                rates.append(win_rate(found, system=system, against=other, judge=judge, resamples=resamples, seed=seed))
-                rows += [{"judge": judge, "system": system, "against": other, **asdict(v)} for v in found.verdicts]
+        met = {candidate for judgement in own for candidate in judgement.candidate_ids}
+        for system, other in rivals:
+            found: Verdicts = verdicts_between(own, sides[system], sides[other])
+            # Two systems that wrote the same texts are even, if the judge was asked about them at all.
+            if len(found.verdicts) == found.identical and not (met & ids[system] and met & ids[other]):
+                continue
+            rates.append(win_rate(found, system=system, against=other, judge=judge, resamples=resamples, seed=seed))
+            rows += [{"judge": judge, "system": system, "against": other, **asdict(v)} for v in found.verdicts]
     return rates, rows
 
 

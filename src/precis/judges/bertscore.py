@@ -42,12 +42,15 @@ class BertScoreJudge:
 
     encoder: Path
     layer: int | None = None
+    written_by: tuple[str, ...] = ()
+    """The makers of the references, where these are not the data set's: then this is another judge."""
 
     @cached_property
     def info(self) -> JudgeInfo:
         if not self.encoder.is_dir():
             raise UserError(f"there is no folder {self.encoder} with an encoder for BERTScore")
-        return JudgeInfo("bertscore", {"encoder": fingerprint_of(self.encoder), "layer": self.layer})
+        references = {"references": list(self.written_by)} if self.written_by else {}
+        return JudgeInfo("bertscore", {"encoder": fingerprint_of(self.encoder), "layer": self.layer, **references})
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         return [self._judge(group) for group in groups]

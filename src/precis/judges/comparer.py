@@ -10,6 +10,7 @@ from itertools import combinations
 
 from ..records import Candidate, Comparison, Document, Failure, Group, JudgeInfo, Judgement
 from ..sandbox import ComparerSettings, compare
+from .protocol import EMPTY, NOT_DRAWN
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class ComparerJudge:
                 self.info,
                 source.id,
                 (candidate.id,),
-                "the candidate is empty" if candidate.is_empty else "no pair was drawn with this candidate",
+                EMPTY if candidate.is_empty else NOT_DRAWN,
             )
             for candidate in group.candidates
             if candidate.id not in named

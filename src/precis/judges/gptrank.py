@@ -19,6 +19,7 @@ from ..records import Candidate, Failure, Group, JudgeInfo, Judgement, Ranking
 from .asking import Answer, Question, ask_until_read, request_of
 from .borda import borda
 from .prompts import LISTWISE, JudgeTemplate, Lineup, line_up
+from .protocol import EMPTY, NOTHING_TO_RANK
 from .verdicts import Order, read_ranking
 
 if TYPE_CHECKING:
@@ -132,11 +133,11 @@ class ListwiseJudge:
     ) -> Iterator[Judgement]:
         source, entries = group.source.id, lineup.entries
         for candidate in lineup.empty:
-            yield Failure(self.info, source, (candidate.id,), "the candidate is empty")
+            yield Failure(self.info, source, (candidate.id,), EMPTY)
         everyone = tuple(candidate.id for entry in entries for candidate in entry)
         if not orders:
             if everyone:
-                yield Failure(self.info, source, everyone, "there is only one text, so there is nothing to rank")
+                yield Failure(self.info, source, everyone, NOTHING_TO_RANK)
             return
         read: list[tuple[Places, ...]] = []
         for turn, (shown, answer) in enumerate(zip(orders, answers, strict=True)):

@@ -21,6 +21,7 @@ from ..records import Candidate, Failure, Group, JudgeInfo, Judgement, Score
 from ..render.renderer import longest_cut
 from .gptscore_prompts import ScoreTemplate, templates_of
 from .likelihood import Likelihood, Logps, Prompt
+from .protocol import EMPTY
 
 NO_ROOM = "the model has no positions for the candidate beside any of the document"
 
@@ -53,8 +54,8 @@ class GPTScoreJudge:
     counts: Counter[str] = field(default_factory=Counter, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.length_penalty) and self.length_penalty >= 0):
-            raise UserError(f"expected a length penalty of 0 or more, found {self.length_penalty}")
+        if not 0 <= self.length_penalty <= 10:
+            raise UserError(f"expected a length penalty from 0 to 10, found {self.length_penalty}")
         directions = [template.direction for template in self.templates]
         if not directions or len(set(directions)) < len(directions):
             raise UserError("GPTScore needs one template, or two of different directions")
@@ -120,7 +121,7 @@ class GPTScoreJudge:
         source = group.source.id
         for candidate in group.candidates:
             if candidate.is_empty:
-                yield Failure(self.info, source, (candidate.id,), "the candidate is empty")
+                yield Failure(self.info, source, (candidate.id,), EMPTY)
         for candidate in asked.no_room:
             yield Failure(self.info, source, (candidate.id,), NO_ROOM)
         for candidate_id, prompts in asked.prompts.items():

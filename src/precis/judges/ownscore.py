@@ -18,6 +18,7 @@ from ..logprobs.packed import bins
 from ..models.structure import evaluating
 from ..records import Failure, Group, JudgeInfo, Judgement, Score
 from ..render import Renderer, TokenGroup
+from .protocol import EMPTY
 
 if TYPE_CHECKING:
     from ..models import Policy
@@ -63,7 +64,7 @@ class OwnScoreJudge:
         source, left = group.source.id, iter(scores)
         for candidate in group.candidates:
             if candidate.is_empty:
-                yield Failure(self.info, source, (candidate.id,), "the candidate is empty")
+                yield Failure(self.info, source, (candidate.id,), EMPTY)
                 continue
             value = next(left)
             if math.isfinite(value):

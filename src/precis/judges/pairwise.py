@@ -21,6 +21,7 @@ from ..errors import UserError
 from ..records import Candidate, Comparison, Failure, Group, JudgeInfo, Judgement, content_hash
 from .asking import Answer, Question, ask_until_read, request_of
 from .prompts import PAIRWISE, JudgeTemplate, Lineup, line_up
+from .protocol import EMPTY, NOT_DRAWN, NOTHING_TO_COMPARE
 from .verdicts import Decision, read_decision
 
 if TYPE_CHECKING:
@@ -147,13 +148,13 @@ class PairwiseJudge:
                     self.info, source, one.a.id, one.b.id, choice, shown_first=one.first, note=answer.text
                 )  # fmt: skip
         named = {candidate.id for one, _ in asked for candidate in (one.a, one.b)}
-        why = "no pair was drawn with this candidate"
+        why = NOT_DRAWN
         if len(lineup.entries) < 2:
-            why = "there is only one text, so there is nothing to compare"
+            why = NOTHING_TO_COMPARE
         for candidate in group.candidates:
             if candidate.id not in named:
                 yield Failure(
-                    self.info, source, (candidate.id,), "the candidate is empty" if candidate.is_empty else why
+                    self.info, source, (candidate.id,), EMPTY if candidate.is_empty else why
                 )  # fmt: skip
 
     def _count(self, asked: Sequence[tuple[_Asked, Answer[Decision]]]) -> None:

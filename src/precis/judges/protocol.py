@@ -11,6 +11,14 @@ from typing import Protocol
 
 from ..records import Candidate, Failure, Group, JudgeInfo, Judgement, Score
 
+# Why there is no verdict, where asking again would bring none: it lies in the candidates, or in what the judge's
+# settings leave out, and not in bad luck. A candidate that joins its document later is a reason of its own to ask.
+EMPTY = "the candidate is empty"
+NOT_DRAWN = "no pair was drawn with this candidate"
+NOTHING_TO_COMPARE = "there is only one text, so there is nothing to compare"
+NOTHING_TO_RANK = "there is only one text, so there is nothing to rank"
+FINAL = frozenset({EMPTY, NOT_DRAWN, NOTHING_TO_COMPARE, NOTHING_TO_RANK})
+
 
 class Judge(Protocol):
     """Anything that judges candidates."""
@@ -39,7 +47,7 @@ def _score_group(info: JudgeInfo, scale: str, group: Group, score: ScoreGroup) -
     written = [candidate for candidate in group.candidates if not candidate.is_empty]
     for candidate in group.candidates:
         if candidate.is_empty:
-            yield Failure(info, source, (candidate.id,), "the candidate is empty")
+            yield Failure(info, source, (candidate.id,), EMPTY)
     if not written:
         return
     for candidate, value in zip(written, score(group, written), strict=True):

@@ -15,6 +15,7 @@ from ..records import Candidate, Document, Failure, Group, JudgeInfo, Judgement,
 from ..sandbox import RankerSettings, rank
 from .borda import borda
 from .gptrank import presentation_orders
+from .protocol import EMPTY, NOTHING_TO_RANK
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,11 @@ class RankerJudge:
         entries: dict[str, list[Candidate]] = {}
         for candidate in group.candidates:
             if candidate.is_empty:
-                yield Failure(self.info, source.id, (candidate.id,), "the candidate is empty")
+                yield Failure(self.info, source.id, (candidate.id,), EMPTY)
             else:
                 entries.setdefault(candidate.text, []).append(candidate)
         if len(entries) < 2:
-            why = "there is only one text, so there is nothing to rank"
+            why = NOTHING_TO_RANK
             yield from (Failure(self.info, source.id, (c.id,), why) for own in entries.values() for c in own)
             return
         yield from self._rankings(source, [tuple(own) for own in entries.values()])

@@ -14,6 +14,7 @@ from torch import nn
 from ..logprobs import sequence_logprobs, why_not
 from ..records import Failure, Group, JudgeInfo, Judgement, Score
 from ..render import Renderer, TokenGroup
+from .protocol import EMPTY
 
 if TYPE_CHECKING:
     from ..models import Reranker, RewardModel
@@ -48,7 +49,7 @@ class _ModelJudge:
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         found: list[list[Judgement]] = [
             [
-                Failure(self.info, group.source.id, (candidate.id,), "the candidate is empty")
+                Failure(self.info, group.source.id, (candidate.id,), EMPTY)
                 for candidate in group.candidates
                 if candidate.is_empty
             ]

@@ -23,10 +23,13 @@ class RougeJudge:
     """
 
     types: tuple[str, ...] = ("rouge1", "rouge2", "rougeLsum")
+    written_by: tuple[str, ...] = ()
+    """The makers of the references, where these are not the data set's: then this is another judge."""
 
     @cached_property
     def info(self) -> JudgeInfo:
-        return JudgeInfo("rouge", {"types": list(self.types)})
+        references = {"references": list(self.written_by)} if self.written_by else {}
+        return JudgeInfo("rouge", {"types": list(self.types), **references})
 
     def judge(self, groups: Sequence[Group]) -> list[list[Judgement]]:
         return [self._judge(group) for group in groups]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..progress import Progress
 from ..records import Failure, Group, Score
-from .protocol import Judge
+from .protocol import FINAL, Judge
 
 if TYPE_CHECKING:
     from ..store import Store
@@ -42,11 +42,12 @@ class JudgeRun:
 def run_judge(store: Store, judge: Judge, groups: Sequence[Group], *, chunk: int = 32, quiet: bool = False) -> JudgeRun:
     """Judge every group that has a candidate without a verdict by this judge; write after each chunk.
 
-    A failure is asked about again, for it may have been bad luck, but not that of an empty candidate.
+    A failure is asked about again, for it may have been bad luck, unless its reason is one of `FINAL`.
     """
     done = store.judged_candidates(judge.info.id)
+    settled = done | store.failed_candidates(judge.info.id, FINAL)
     met = store.judged_candidates(judge.info.id, failures=True)
-    todo = [group for group in groups if any(c.id not in (met if c.is_empty else done) for c in group.candidates)]
+    todo = [group for group in groups if any(c.id not in (met if c.is_empty else settled) for c in group.candidates)]
     judgements = failures = 0
     cut_before = getattr(judge, "cut_documents", 0)
     why: dict[str, int] = {}

@@ -128,7 +128,7 @@ def fingerprint_of(folder: Path) -> str:
     """Names a model by its configuration and weights, wherever the folder is."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.json")):
-        if path.name in ("config.json", "adapter_config.json", "precis_reward.json"):
+        if path.name in ("config.json", "adapter_config.json", "precis_reward.json", "precis_reranker.json"):
             config = read_json(path.parent, path.name) or {}
             kept = {key: value for key, value in config.items() if key not in _VOLATILE}
             digest.update(json.dumps([path.name, kept], sort_keys=True).encode())

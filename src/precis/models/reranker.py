@@ -66,12 +66,11 @@ class LoadedReranker:
         return max_positions(self.model.encoder.config)
 
 
-def load_reranker(
-    path: Path | str, *, pool: Pool = "first token", device: str | torch.device = "auto"
-) -> LoadedReranker:
-    """A saved reranker, or one that starts from anyone's BERT-like encoder, read as `pool` says.
+def load_reranker(path: Path | str, *, pool: Pool | None = None, device: str | torch.device = "auto") -> LoadedReranker:
+    """A saved reranker, or one that starts from anyone's BERT-like encoder, read as `pool` says, or at the first token.
 
-    Raises `UserError` as `load_policy` does, and for a model that is no encoder with CLS and PAD tokens.
+    Raises `UserError` as `load_policy` does, for a model that is no encoder with CLS and PAD tokens, and for a saved
+    reranker that is read in another way than `pool`.
     """
     from transformers import AutoModel
 
@@ -86,9 +85,11 @@ def load_reranker(
         raise UserError(f"the tokenizer in {folder} has no {missing} token; it does not belong to a BERT-like encoder")
     encoder = load_weights(AutoModel, folder, torch.float32)
     check_vocabulary(tokenizer, encoder, folder)
-    read = (read_json(folder, METADATA) or {}).get("pool", pool)
+    read = (read_json(folder, METADATA) or {}).get("pool", pool or "first token")
     if read not in get_args(Pool):
         raise UserError(f"{folder / METADATA} says that encodings are read by {read!r}, which is not known")
+    if pool not in (None, read):
+        raise UserError(f"the reranker in {folder} reads encodings by {read!r}, and {pool!r} is asked for")
     model = Reranker(encoder, int(start), read).to(target_device(device))
     return LoadedReranker(model.eval(), tokenizer, fingerprint_of(folder), folder)
 

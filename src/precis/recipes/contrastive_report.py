@@ -40,7 +40,8 @@ class Contrast:
     write and how near that came to the length of what is imitated.
 
     `seeds` are the systems that contrast made, by seed, and `choosing` what each of them chooses among the candidates
-    of the warm policy; `contrastive` and `reranked` are the first of them.
+    of the warm policy; `contrastive` and `reranked` are the first of them. `twins` are what imitation made, by seed:
+    contrast is compared with the twin of its own seed.
     """
 
     gold: JudgeInfo
@@ -50,6 +51,7 @@ class Contrast:
     imitation: str
     warm: str
     seeds: Mapping[int, str]
+    twins: Mapping[int, str]
     choosing: Mapping[int, str]
     random: str
     reranked: str
@@ -147,16 +149,21 @@ def _over_seeds(evaluation: Evaluation, about: Contrast) -> list[Block]:
         return []
     ways = {about.contrastive: about.seeds, about.reranked: about.choosing}
     way_of = {system: (way, str(seed)) for way, each in ways.items() for seed, system in each.items()}
+
+    def named(other: str) -> str:
+        return about.imitation if other in about.twins.values() else other
+
     rates: dict[str, dict[str, float]] = {}
     for rate in evaluation.win_rates:
         if rate.system in way_of and rate.judge == about.gold.name and rate.win_rate.value is not None:
             way, seed = way_of[rate.system]
-            rates.setdefault(f"{way} against {rate.against}", {})[seed] = rate.win_rate.value
+            rates.setdefault(f"{way} against {named(rate.against)}", {})[seed] = rate.win_rate.value
     gains: dict[str, dict[str, float]] = {}
     for gain in evaluation.differences:
         if gain.a in way_of and gain.metric in ROUGE_TYPES and gain.difference.value is not None:
             way, seed = way_of[gain.a]
-            gains.setdefault(f"{COLUMNS[gain.metric].name}, {way} over {gain.b}", {})[seed] = gain.difference.value
+            name = f"{COLUMNS[gain.metric].name}, {way} over {named(gain.b)}"
+            gains.setdefault(name, {})[seed] = gain.difference.value
     tables = {f"Win rate by {about.gold.name} over seeds, %.": rates, "Gain in ROUGE over seeds, points.": gains}
     return [
         seeds_table(caption, {name: over_seeds(own) for name, own in each.items()}, scale=100, digits=2)

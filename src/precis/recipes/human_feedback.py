@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..evaluation.baselines import rule_candidates
 from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
@@ -51,7 +51,7 @@ IMPROVEMENTS = {
 class EvaluationSettings(Settings):
     """What the result is measured on."""
 
-    n: int = 8
+    n: int = Field(default=8, ge=1)
     """N of best-of-N: candidates of each test document."""
     examples: int = 8
     """Documents that the report shows side by side."""
@@ -84,6 +84,13 @@ class HumanFeedback(Settings):
     """Fine-tuning on the best candidate of each document."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """The evaluation (§4)."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> HumanFeedback:
+        steps.check_beams("evaluation.n", self.evaluation.n, self.candidates.decoding)
+        if self.feedback.judge in ("comparer", "oracle") and self.data.kind != "sandbox":
+            raise ValueError(f"feedback.judge is {self.feedback.judge!r}, which knows the sandbox's documents only")
+        return self
 
 
 def run(settings: HumanFeedback, out: Path, *, store: str | None = None, command: str = "") -> Path:

@@ -19,7 +19,7 @@ Departures: permuted passes (the paper asks once, in one order); the twin; furth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class EvaluationSettings(Settings):
 
     n: int = Field(default=8, ge=2)
     """Candidates of each test document by the warm policy, to choose among."""
+    choice: Decoding | None = None
+    """How these are written; None writes them as those that were ranked."""
     decoding: Decoding = Decoding("beam", num_beams=4, max_new_tokens=142, no_repeat_ngram_size=3)
     """How the policies write (4 beams for imitation in the README of Liu et al. 2023)."""
     contrast_beams: int | None = Field(default=None, ge=1)
@@ -122,6 +124,18 @@ class LLMReference(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     """The evaluation."""
 
+    @model_validator(mode="after")
+    def _goes_together(self) -> LLMReference:
+        steps.check_beams("evaluation.n", self.evaluation.n, self.choice)
+        if self.ranking.judge in ("ranker", "oracle") and self.data.kind != "sandbox":
+            raise ValueError(f"ranking.judge is {self.ranking.judge!r}, which knows the sandbox's documents only")
+        return self
+
+    @property
+    def choice(self) -> Decoding:
+        """How the candidates of test documents are written, among which policies choose."""
+        return self.evaluation.choice or self.candidates.decoding
+
 
 def run(settings: LLMReference, out: Path, *, store: str | None = None, command: str = "") -> Path:
     """Run the recipe in the workspace `out`, resuming what is there; returns the path of `report.html`."""
@@ -136,6 +150,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
     with work.step("targets", f"what is imitated, from {settings.targets.source}"):
         documents = steps.with_targets(work, documents, settings.targets)
         references = steps.references_of(documents)
+        written_by = steps.makers_of(references, settings.targets)
 
     with work.step("warm-up", "label-smoothed imitation"):
         start = steps.starting_writer(work, settings.start, documents, seed=seed)
@@ -151,7 +166,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             for own in (judged, validated)
         )
     with work.step("ranking", f"ordered by {settings.ranking.judge}"):
-        ranker = steps.ranking_judge(settings.ranking, seed=seed)
+        ranker = steps.ranking_judge(settings.ranking, seed=seed, written_by=written_by)
         ranked, held_out_ranked = (steps.rank(work, ranker, own, references) for own in (pool, held_out))
 
     seeds = settings.contrast.seeds or (seed,)
@@ -179,8 +194,9 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
 
     policies = {WARM: warm}
     contrasts = {own_seed: _name_of(CONTRASTIVE, own_seed, seeds) for own_seed in seeds}
+    imitations = {own_seed: _name_of(IMITATION, own_seed, seeds) for own_seed in seeds}
     for own_seed in seeds:
-        policies[_name_of(IMITATION, own_seed, seeds)] = twins[own_seed]
+        policies[imitations[own_seed]] = twins[own_seed]
         (_, chosen), *others = learned[own_seed].writers.items()
         policies[contrasts[own_seed]] = chosen
         policies |= {_name_of(f"{CONTRASTIVE} by {by}", own_seed, seeds): writer for by, writer in others}
@@ -198,7 +214,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             for name, writer in policies.items()
         }
         n = settings.evaluation.n
-        choice = settings.candidates.model_copy(update={"k": n, "keep": None})
+        choice = settings.candidates.model_copy(update={"k": n, "keep": None, "decoding": settings.choice})
         choices = steps.candidates_to_rank(work, warm, documents.test, choice, references, seed=seed)
         sources = [group.source for group in documents.test if isinstance(group.source, Document)]
         lead = steps.keep_candidates(work, documents.test, rule_candidates(sources, "lead"))
@@ -213,7 +229,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             own[steps.RERANKER] = reranker
         for scorer in own.values():
             steps.judge(work, scorer, choices)
-        judges = _judges(settings, ranker)
+        judges = _judges(settings, ranker, written_by)
         everything = steps.together(choices, *written.values(), lead)
         for judge in judges:
             everything = steps.judge(work, judge, everything)
@@ -235,9 +251,10 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             references,
             {name: [c for group in groups for c in group.candidates] for name, groups in systems.items()},
             judgements=steps.by_each(judges, everything),
-            against=(IMITATION, WARM, REFERENCE, random),
-            baselines=(IMITATION, WARM),
-            training_judges=[ranker.info.name],
+            against=(*imitations.values(), WARM, REFERENCE, random),
+            baselines=(*imitations.values(), WARM),
+            compared=_with_its_own_twin(seeds, imitations),
+            training_judges=[ranker.info.name, *(["rouge"] if "generation" in settings.contrast.select else [])],
             judged={judge.info.name: judge.info for judge in judges if isinstance(judge, BertScoreJudge)},
             seed=seed,
         )
@@ -251,6 +268,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         imitation=IMITATION,
         warm=WARM,
         seeds=contrasts,
+        twins=imitations,
         choosing={own_seed: by[name] for own_seed, name in contrasts.items()},
         random=random,
         reranked=by[CONTRASTIVE],
@@ -281,16 +299,29 @@ def _name_of(name: str, seed: int, seeds: Sequence[int], mark: str = ", seed ") 
     return name if seed == seeds[0] else f"{name}{mark}{seed}"
 
 
-def _judges(settings: LLMReference, ranker: Judge) -> list[Judge]:
+def _with_its_own_twin(seeds: Sequence[int], imitations: Mapping[int, str]) -> Callable[[str, str], bool]:
+    """What came of one seed's contrast is compared with that seed's imitation, all else with the first seed's."""
+
+    def compared(system: str, other: str) -> bool:
+        own = next((seed for seed in seeds[1:] if system.endswith(_name_of("", seed, seeds))), seeds[0])
+        return other not in imitations.values() or other == imitations[own]
+
+    return compared
+
+
+def _judges(settings: LLMReference, ranker: Judge, written_by: tuple[str, ...] = ()) -> list[Judge]:
     """Who grades the result, each once: first one that gave no training signal, where there is one."""
     sandbox, trained_by = settings.data.kind == "sandbox", settings.ranking.judge
     found: list[Judge] = [OracleJudge()] if sandbox and trained_by != "oracle" else []
     if settings.evaluation.gptscore:
-        found.append(steps.gptscore_of(settings.evaluation.gptscore, one_line=settings.ranking.one_line))
+        scorer = steps.gptscore_of(settings.evaluation.gptscore, one_line=settings.ranking.one_line)
+        if scorer.info.id != ranker.info.id:
+            # Of two models' GPTScore, the one that trained keeps the name.
+            found.append(replace(scorer, name="gptscore, evaluation") if trained_by == "gptscore" else scorer)
     if trained_by != "rouge":
-        found.append(RougeJudge())
+        found.append(RougeJudge(written_by=written_by))
     if settings.evaluation.encoder is not None:
-        found.append(BertScoreJudge(Path(settings.evaluation.encoder)))
+        found.append(BertScoreJudge(Path(settings.evaluation.encoder), written_by=written_by))
     if settings.evaluation.judge_by_training or not found:
         found.append(ranker)
     return [*found, LengthJudge(), CopyingJudge()]

@@ -54,7 +54,8 @@ def load_settings(
     layers = [] if config is None else [config] if isinstance(config, (Path, str)) else list(config)
     for layer in [*([f"{PRESET}{preset}"] if preset is not None else []), *layers]:
         values = _merge(values, _read_toml(_layer(recipe, str(layer))))
-    for override in overrides:
+    # A part of another kind starts afresh, so a kind is set before what else is said of its part.
+    for override in sorted(overrides, key=lambda text: text.partition("=")[0].strip().rpartition(".")[2] != KIND):
         values = _merge(values, _parse_override(override))
     return _validated(TypeAdapter(kind), values)
 
@@ -94,7 +95,8 @@ def _validated(kind: TypeAdapter[T], values: dict[str, Any]) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"setting {place!r}: {_in_words(first['type'], first['msg'], first.get('input'))}") from error
+        where = f"setting {place!r}" if place else "settings"
+        raise UserError(f"{where}: {_in_words(first['type'], first['msg'], first.get('input'))}") from error
 
 
 def save_settings(settings: Settings, run_dir: Path) -> None:
@@ -165,6 +167,8 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 def _in_words(kind: str, message: str, value: Any) -> str:
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         return "there is no such setting"
+    if kind == "value_error":  # of a check of ours, which says what it found
+        return message.removeprefix("Value error, ")
     return f"{message[:1].lower()}{message[1:]}, found {value!r}"
 
 

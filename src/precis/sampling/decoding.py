@@ -201,7 +201,7 @@ def choose(
     float32; `allowed_NV` is what `constrain` made of `logits_NV`. `uniform_N` (float64) draws by inversion, in
     order of token id, for `top-p` in order of falling probability.
     """
-    if decoding.kind == "greedy":
+    if decoding.kind == "greedy" or decoding.is_search:  # a search with one beam takes the likeliest too
         token_N = allowed_NV.argmax(dim=-1)
         return token_N, _log_prob(logits_NV, token_N), None
     assert uniform_N is not None

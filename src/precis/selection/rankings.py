@@ -14,7 +14,8 @@ from .scores import scores_of
 def rankings(groups: Iterable[Group], judge: JudgeInfo | str) -> Selection:
     """Groups with dense ranks by score (0 is best, equal scores share a rank); unscored candidates are dropped.
 
-    A group whose candidates are all tied, or with fewer than two, orders nothing and is left out.
+    A group without a score (`unjudged`), or whose candidates are all tied, or with fewer than two, orders nothing and
+    is left out.
     """
     kept: list[Group] = []
     counts: Counter[str] = Counter()
@@ -22,6 +23,9 @@ def rankings(groups: Iterable[Group], judge: JudgeInfo | str) -> Selection:
         counts["groups"] += 1
         scores = scores_of(group, judge)
         counts["failed"] += sum(score is None for score in scores)
+        if all(score is None for score in scores):
+            counts["unjudged"] += 1
+            continue
         scored = [(candidate, score) for candidate, score in zip(group.candidates, scores) if score is not None]
         levels = sorted({score for _, score in scored}, reverse=True)
         if len(levels) < 2:

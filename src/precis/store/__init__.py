@@ -11,6 +11,7 @@ processes as you like; a `postgresql://` address works too.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -313,6 +314,14 @@ class Store:
     def judged_candidates(self, judge_id: str, kind: str | None = None, *, failures: bool = False) -> set[str]:
         """The ids of all candidates that this judge has judged; see `judged`."""
         return {candidate for ids in self.judged(judge_id, kind, failures=failures) for candidate in ids}
+
+    def failed_candidates(self, judge_id: str, reasons: Collection[str]) -> set[str]:
+        """The ids of candidates on which this judge gave no verdict for one of these reasons."""
+        columns, links = schema.judgements.c, schema.judgement_candidates.c
+        query = _where(select(links.candidate_id, columns.data), {columns.judge_id: judge_id, columns.kind: "failure"})
+        query = query.join(schema.judgements, columns.id == links.judgement_id)
+        with self._read() as connection:
+            return {row.candidate_id for row in connection.execute(query) if json.loads(row.data)["why"] in reasons}
 
     def stats(self) -> dict[str, Any]:
         """What the store holds, as plain JSON data; see `statistics.stats`."""

@@ -22,7 +22,7 @@ def raters_command(
     ending: Ending = Ending(),
 ) -> None:
     """Krippendorff's alpha of ratings by axis (nominal, ordinal, interval) and of comparisons."""
-    from ...evaluation.judgements.choices import PERSON, choices_of, named
+    from ...evaluation.judgements.choices import PERSON, choices_of, judge_labels, named
     from ...evaluation.judgements.raters import choice_agreement, rating_agreement
     from ...evaluation.plain import to_plain
     from ...records import Comparison, Rating
@@ -38,7 +38,9 @@ def raters_command(
     ratings = [one for one in said if isinstance(one, Rating) and one.judge.name in wanted]
     found = rating_agreement(ratings, seed=ending.seed)
     # A person keeps the name in all batches; any other judge's label tells its settings apart.
-    choices = [choice for choice in choices_of(groups) if choice.labeler.split(" (")[0] in wanted]
+    judges = {one.judge.id: one.judge for group in groups for one in group.judgements}
+    labels = {label for id, label in judge_labels(judges.values()).items() if judges[id].name in wanted}
+    choices = [choice for choice in choices_of(groups) if choice.labeler in labels]
     compared = choice_agreement(choices, seed=ending.seed)
     found += [compared] if compared is not None else []
     show_block(raters_table(found))

@@ -5,6 +5,7 @@ Stiennon et al. 2020, §4.1 and appendix C: overall, accuracy, coverage and cohe
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def axis_ratings(
         for system in sorted(by_system, key=table_order):
             own = by_system[system]
             values, documents = [float(rating.value) for rating in own], [rating.source_id for rating in own]
-            marks = [int(value + 0.5) - low for value in values]
+            marks = [math.floor(value + 0.5) - low for value in values]
             found.append(
                 AxisRatings(
                     axis if scales[axis] == 1 else f"{axis} ({low} to {high})",

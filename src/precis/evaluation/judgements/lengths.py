@@ -168,8 +168,9 @@ def _systems(
     for choice in choices:
         sides = names[choice.a.maker.id], names[choice.b.maker.id]
         if sides[0] != sides[1]:
-            outcomes[sides[0]].append((choice.document, choice.outcome))
-            outcomes[sides[1]].append((choice.document, 1 - choice.outcome))
+            outcome = 0.5 if choice.identical else choice.outcome
+            outcomes[sides[0]].append((choice.document, outcome))
+            outcomes[sides[1]].append((choice.document, 1 - outcome))
     found = []
     for name in sorted(set(names.values()), key=table_order):
         own = [text for text in texts.values() if names[text.maker.id] == name]

@@ -105,4 +105,5 @@ def _votes(choices: Sequence[Comparison]) -> Mapping[Item, int]:
 
 
 def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    return {candidate: float(np.mean(repeats)) for candidate, repeats in values.items()}
+    # Shares that are equal differ in their last digit by the order of their sum, and a tie would be a preference.
+    return {candidate: round(float(np.mean(repeats)), 12) for candidate, repeats in values.items()}

@@ -7,6 +7,7 @@ models by their finished folder.
 from .candidates import (
     CandidateSettings,
     by_each,
+    check_beams,
     judge,
     keep_candidates,
     regroup,
@@ -32,7 +33,7 @@ from .ranking import (
 )
 from .reranking import RERANKER, RerankerSettings, load_reranker_judge, train_reranker
 from .rewards import RewardSettings, centre_on_references, load_reward_judge, train_reward_model
-from .targets import TargetSettings, refer, references_of, with_targets
+from .targets import TargetSettings, makers_of, refer, references_of, with_targets
 from .writer import Writer
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "by_each",
     "candidates_to_rank",
     "centre_on_references",
+    "check_beams",
     "contrast",
     "contrastive_objective",
     "gptscore_of",
@@ -68,6 +70,7 @@ __all__ = [
     "load_reranker_judge",
     "load_reward_judge",
     "load_writer",
+    "makers_of",
     "matched_decoding",
     "moved_from",
     "ordered",

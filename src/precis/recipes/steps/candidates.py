@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from ...errors import UserError
 from ...judges.protocol import Judge
@@ -26,10 +29,23 @@ class CandidateSettings(Settings):
     """Keep the first so many of these documents from supervised fine-tuning. After several epochs a policy knows the
     references that it was trained on by heart; on these documents its candidates are as they will be on new ones. The
     reward model is validated on the first documents."""
-    k: int = 8
+    k: int = Field(default=8, ge=1)
     """Candidates a document."""
     decoding: Decoding = Decoding("temperature", temperature=0.7, max_new_tokens=48)
     """T = 0.7 and 48 tokens, as the paper's samples (app. B, tables 9–10)."""
+
+    @model_validator(mode="after")
+    def _finds_so_many(self) -> Self:
+        check_beams("k", self.k, self.decoding)
+        return self
+
+
+def check_beams(name: str, wanted: int, decoding: Decoding) -> None:
+    """Raises `ValueError` for a decoding that finds fewer candidates than the setting `name` asks for."""
+    if decoding.kind == "greedy" and wanted > 1:
+        raise ValueError(f"{name} is {wanted}, and greedy decoding always writes the same text: sample, or search")
+    if decoding.is_search and wanted > decoding.num_beams:
+        raise ValueError(f"{name} is {wanted}, and a search with {decoding.num_beams} beams finds no more than these")
 
 
 def shared_out(documents: Documents, settings: CandidateSettings) -> tuple[list[Group], list[Group]]:

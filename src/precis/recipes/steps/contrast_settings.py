@@ -30,14 +30,8 @@ By = Literal["mle", "rank", "total", "generation"]
 METRICS: dict[By, str] = {"mle": "nll_loss", "rank": "ranking_loss", "total": "loss", "generation": "generation"}
 ROUGE_OF_SAMPLES = ("rouge1", "rouge2", "rougeLsum")
 
-# Seen in BRIO: mean scores that fall from −0.25 to −1.14, summaries of a single period, a rising MLE loss. A healthy
-# training lowers scores too, by less.
-CONTRAST_GUARDS = (
-    *DEFAULT_GUARDS,
-    Guard("score", fall=3.0, least=0.5, window=20, patience=10),
-    Guard("validation/nll", rise=1.0, least=1.0, window=1),
-    Guard("validation/words", fall=0.7, rise=2.0, least=5, window=1),
-)
+# Of a summary: what makes a score at another α than 1 comparable with nats a token.
+TYPICAL_TOKENS = 50
 
 
 class LossSettings(Settings):
@@ -62,6 +56,12 @@ class LossSettings(Settings):
     """α: a score is a candidate's log-probability over its tokens to this power, the end token counted."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """ε of the likelihood: 0.1 in every published setting."""
+
+    @model_validator(mode="after")
+    def _is_a_loss(self) -> LossSettings:
+        if not (self.rank_weight or self.mle_weight or self.gold_weight):
+            raise ValueError("all weights are 0, so that nothing is learned")
+        return self
 
 
 PUBLISHED: dict[Published, LossSettings] = {
@@ -116,6 +116,14 @@ class ContrastSettings(Settings):
         below = {str(name): loss for name, loss in PUBLISHED.items()}.get(str(values.get("published", "sumllm")))
         return {**values, "loss": {**below.model_dump(), **values.get("loss", {})}} if below else values
 
+    @model_validator(mode="after")
+    def _can_be_chosen(self) -> ContrastSettings:
+        objective = contrastive_objective(self.loss)
+        for by in self.select:
+            metric_of(by, objective)
+        check_watched(self.select, self.watch)
+        return self
+
 
 def contrastive_objective(loss: LossSettings, *, of: OrderedBy = "logps") -> Objective:
     """The weighted sum that `loss` describes; a term of weight 0 is not computed. Raises `UserError` if all are.
@@ -135,6 +143,18 @@ def contrastive_objective(loss: LossSettings, *, of: OrderedBy = "logps") -> Obj
         (loss.gold_weight * scale, gold_ranking(margin=loss.gold_margin / scale, length_penalty=penalty, of=of)),
     )
     return weighted(*((weight, objective) for weight, objective in parts if weight))
+
+
+def contrast_guards(loss: LossSettings) -> tuple[Guard, ...]:
+    """What stops a contrastive training. Seen in BRIO: mean scores that fall from −0.25 to −1.14, summaries of a single
+    period, a rising MLE loss. A healthy training lowers scores too, by less than half a nat a token."""
+    half_a_nat = 0.5 * TYPICAL_TOKENS ** (1 - loss.length_penalty)
+    return (
+        *DEFAULT_GUARDS,
+        Guard("score", fall=3.0, least=half_a_nat, window=20, patience=10),
+        Guard("validation/nll", rise=1.0, least=1.0, window=1),
+        Guard("validation/words", fall=0.7, rise=2.0, least=5, window=1),
+    )
 
 
 def metric_of(by: By, objective: Objective) -> str:

@@ -15,11 +15,11 @@ from ...training.chosen import use_best_by
 from ...training.run_folder import TrainResult, read_result
 from ..workspace import Workspace, announce
 from .contrast_settings import (
-    CONTRAST_GUARDS,
     By,
     ContrastSettings,
     LossSettings,
     check_watched,
+    contrast_guards,
     contrastive_objective,
     folder_of,
     generation_measure,
@@ -81,7 +81,7 @@ def contrast(
 ) -> Contrasted:
     """Train the warm policy on ranked candidates; the result is `models/NAME`, and `models/NAME-CHOICE` beside it.
 
-    A collapse stops the recipe with its reason (`CONTRAST_GUARDS`). Raises `UserError` if there is nothing to learn
+    A collapse stops the recipe with its reason (`contrast_guards`). Raises `UserError` if there is nothing to learn
     from, or nothing to choose weights by.
     """
     check_watched(settings.select, settings.watch)
@@ -106,7 +106,7 @@ def contrast(
             objective,
             choosing(replace(settings.training, seed=seed), settings.select, objective),
             measure=generation_measure(start, watched, settings.decoding) if watched else None,
-            guards=CONTRAST_GUARDS,
+            guards=contrast_guards(settings.loss),
         )
         save_chosen(start, work.training / name, work.models / name, settings.select, objective)
     writers = {

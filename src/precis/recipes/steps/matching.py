@@ -37,6 +37,7 @@ def matched_decoding(
     Only beam search has such a penalty: another decoding comes back as it is, without a match, and so does one for no
     groups. What was found is kept in `training/NAME-length.json`: to find it, every summary is written several times.
     """
+    groups = [group for group in groups if group.references]
     if decoding.kind != "beam" or not groups:
         return decoding, None
     path = work.training / f"{name}-length.json"

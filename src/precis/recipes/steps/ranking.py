@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ...endpoint import EndpointConfig, EndpointEngine
-from ...errors import UserError
 from ...judges.gptrank import ListwiseJudge
 from ...judges.gptscore import GPTScoreJudge
 from ...judges.gptscore_prompts import templates_of
@@ -83,14 +82,22 @@ class RankingSettings(Settings):
     one_line: bool = True
     """With `gptscore`: white space becomes single spaces, as in the paper's code; dialogues are read better without."""
 
+    @model_validator(mode="after")
+    def _can_judge(self) -> RankingSettings:
+        if self.judge == "gptrank" and self.endpoint is None:
+            raise ValueError("gptrank needs an endpoint: say where the large model is and what it is called")
+        if self.judge == "gptscore" and self.endpoint is None and not self.model:
+            raise ValueError("gptscore needs a model, or an endpoint that shows the log-probs of a prompt")
+        return self
 
-def ranking_judge(settings: RankingSettings, *, seed: int, engine: Engine | None = None) -> Judge:
-    """The judge whose order the policy learns. `engine` stands in for the endpoint of the settings.
 
-    Raises `UserError` if the settings do not say which large model is to judge.
-    """
+def ranking_judge(
+    settings: RankingSettings, *, seed: int, written_by: Sequence[str] = (), engine: Engine | None = None
+) -> Judge:
+    """The judge whose order the policy learns. `engine` stands in for the endpoint of the settings; `written_by` are
+    the makers of the references, where these are not the data set's."""
     if settings.judge == "rouge":
-        return RougeJudge(("rouge1", "rouge2", "rougeL"))
+        return RougeJudge(("rouge1", "rouge2", "rougeL"), tuple(written_by))
     if settings.judge == "oracle":
         return OracleJudge()
     if settings.judge == "ranker":
@@ -99,20 +106,19 @@ def ranking_judge(settings: RankingSettings, *, seed: int, engine: Engine | None
     if settings.judge == "gptscore" and settings.model:
         return gptscore_of(settings.model, one_line=settings.one_line)
     if engine is None:
-        if settings.endpoint is None:
-            raise UserError("setting 'ranking.endpoint' is missing: say where the large model is and what it is called")
+        assert settings.endpoint is not None, "the settings were checked"
         engine = EndpointEngine(settings.endpoint)
     if settings.judge == "gptscore":
         return _gptscore(EndpointLikelihood(engine), one_line=settings.one_line)
     return ListwiseJudge(engine, settings.passes, seed, permute=settings.permute, max_tokens=settings.max_tokens)
 
 
-def gptscore_of(model: str, *, one_line: bool = True) -> Judge:
+def gptscore_of(model: str, *, one_line: bool = True) -> GPTScoreJudge:
     """GPTScore by a local model, a folder or a hub's name."""
     return _gptscore(PolicyLikelihood(load_policy(model)), one_line=one_line)
 
 
-def _gptscore(likelihood: Likelihood, *, one_line: bool) -> Judge:
+def _gptscore(likelihood: Likelihood, *, one_line: bool) -> GPTScoreJudge:
     return GPTScoreJudge(likelihood, templates_of(one_line=one_line))
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import model_validator
+
 from ...endpoint import EndpointConfig, EndpointEngine, NoReply, Reply, Request
 from ...errors import UserError
 from ...records import Candidate, Document, Group, Maker
@@ -51,6 +53,16 @@ class TargetSettings(Settings):
     max_tokens: int = 256
     """Longest quasi-reference in tokens; it is written greedily."""
 
+    @model_validator(mode="after")
+    def _has_a_writer(self) -> TargetSettings:
+        if self.source == "endpoint" and self.endpoint is None:
+            raise ValueError("the source endpoint needs one: say where the large model is and what it is called")
+        if self.source == "model" and not self.model:
+            raise ValueError("the source model needs one: name the model that writes the quasi-references")
+        if "document" not in FIELD.findall(self.template):
+            raise ValueError("a template needs the field {document}")
+        return self
+
 
 def with_targets(
     work: Workspace, documents: Documents, settings: TargetSettings, *, engine: Engine | None = None
@@ -58,7 +70,7 @@ def with_targets(
     """The documents with what is imitated as their references, in every split.
 
     A document that the large model gave no summary of has no references, and is counted. `engine` stands in for the
-    endpoint of the settings. Raises `UserError` if the settings do not say who writes, or nobody wrote anything.
+    endpoint of the settings. Raises `UserError` if nobody wrote anything.
     """
     if settings.source == "dataset":
         return documents
@@ -67,11 +79,10 @@ def with_targets(
         found = _written_here(work, groups, settings)
     elif engine is not None:
         found = _asked(work, groups, settings, engine)
-    elif settings.endpoint is not None:
+    else:
+        assert settings.endpoint is not None, "the settings were checked"
         with EndpointEngine(settings.endpoint) as opened:
             found = _asked(work, groups, settings, opened)
-    else:
-        raise UserError("setting 'targets.endpoint' is missing: say where the large model is and what it is called")
     if not any(found.values()):
         raise UserError("no document has a quasi-reference: the model wrote nothing")
     return Documents(*(refer(own, found) for own in (documents.train, documents.valid, documents.test)))
@@ -88,6 +99,14 @@ def references_of(documents: Documents) -> dict[str, Sequence[Candidate]]:
     return {group.source.id: group.references for group in groups}
 
 
+def makers_of(references: References, settings: TargetSettings) -> tuple[str, ...]:
+    """The ids of those who wrote the references, where these are not the data set's: part of a judge by likeness to
+    them, whose scores against other references are others."""
+    if settings.source == "dataset":
+        return ()
+    return tuple(sorted({candidate.maker.id for own in references.values() for candidate in own}))
+
+
 def prompt_of(source: Document | Candidate, template: str = QUASI_REFERENCE, *, one_line: bool = True) -> str:
     """What a large model is asked about a document; fields are filled all at once, so that a document fills none."""
     values = fields_of(source)
@@ -95,8 +114,6 @@ def prompt_of(source: Document | Candidate, template: str = QUASI_REFERENCE, *, 
 
 
 def _written_here(work: Workspace, groups: Sequence[Group], settings: TargetSettings) -> References:
-    if not settings.model:
-        raise UserError("setting 'targets.model' is missing: name the model that writes the quasi-references")
     # The paper's words are for models that follow instructions; a summarizer's folder says how it is asked.
     named = None if settings.template == QUASI_REFERENCE else settings.template
     writer = load_writer(settings.model, StartSettings(template=named))
@@ -106,8 +123,6 @@ def _written_here(work: Workspace, groups: Sequence[Group], settings: TargetSett
 
 
 def _asked(work: Workspace, groups: Sequence[Group], settings: TargetSettings, engine: Engine) -> References:
-    if "document" not in FIELD.findall(settings.template):
-        raise UserError("setting 'targets.template': a template needs the field {document}")
     maker = Maker(
         "reference",
         engine.name,
