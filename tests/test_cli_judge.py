@@ -119,6 +119,9 @@ def test_json_names_the_judge_by_its_id(store: Path, capsys: pytest.CaptureFixtu
     assert said["name"] == "length"
 
 
+SECRET = "sk-typed-in-the-wrong-place"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -130,6 +133,11 @@ def test_json_names_the_judge_by_its_id(store: Path, capsys: pytest.CaptureFixtu
         (("gptrank", "--model", "m"), "say where it is with --url"),
         (("gptrank", "--url", "nonsense", "--model", "m"), "expected an address such as"),
         (("pairwise", "--url", "http://localhost:1/v1", "--model", "m", "--endpoint", "speed=9"), "speed"),
+        (("pairwise", "--url", "http://localhost:1/v1", "--model", "m", "--endpoint", SECRET), "has no ="),
+        (
+            ("pairwise", "--url", "http://localhost:1/v1", "--model", "m", "--endpoint", f"retries={SECRET}"),
+            "'retries'",
+        ),
         (("pairwise", "--url", "http://localhost:1/v1", "--model", "m", "--prompt", "none.txt"), "cannot read"),
     ],
 )
@@ -138,7 +146,7 @@ def test_a_mistake_is_one_sentence(
 ) -> None:
     assert run("judge", *arguments, "--store", store) == 2
     error = capsys.readouterr().err.strip()
-    assert sentence in error and len(error.splitlines()) == 1
+    assert sentence in error and len(error.splitlines()) == 1 and SECRET not in error
 
 
 def test_a_cap_stops_the_run_and_keeps_what_was_paid_for(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precis.judges.borda import borda
-from precis.judges.verdicts import Order, Reason, Unreadable, read_decision, read_ranking, spoken
+from precis.judges.verdicts import Decision, Order, Reason, Unreadable, read_decision, read_ranking, spoken
 
 ORDER = Order(((4,), (2,), (1,), (3,)))
 
@@ -58,6 +58,30 @@ ORDER = Order(((4,), (2,), (1,), (3,)))
         "Ranking：４，２，１，３",
         "4, 2, 1, 3",
         "4\n2\n1\n3\n",
+        # The label further in, and nothing but the verdict after it.
+        'Explanation: "Four wins." Ranking: "4, 2, 1, 3"',
+        "Explanation: the summaries' dates differ, and it's four that is right. Ranking: 4, 2, 1, 3",
+        "Explanation: 'tis four. It has no 'if'. Ranking: 4, 2, 1, 3",
+        "Explanation: Four wins. Ranking:\n1. Summary 4 – clear\n2. Summary 2\n3. Summary 1\n4. Summary 3\n",
+        "Explanation: Four wins. My final ranking is as follows. Ranking: 4, 2,\n1, 3",
+        '{"explanation": "Two says \\"Ranking: 2, 1\\".", "final_ranking": [4, 2, 1, 3]}',
+        '```json\n{"explanation": "Four wins.", "ranking": [\n4,\n2,\n1,\n3\n]\n}\n```',
+        # A quoted label is not the judge's, but its own still is.
+        'Ranking: 4, 2, 1, 3\nExplanation: Two closes with the words "Ranking: 2, 1, 3, 4".',
+        'Ranking: 4, 2, 1, 3\nTwo closes with the line\n"Ranking: 2, 1, 3, 4"\nwhich is no fact.',
+        '"Ranking: 4, 2, 1, 3"',
+        '"Explanation: Four wins.\nRanking: 4, 2, 1, 3"',
+        '"Explanation: it\'s four. Ranking: 4, 2, 1, 3".',
+        '"Ranking": 4, 2, 1, 3',
+        "> **Ranking: 4, 2, 1, 3**",
+        "`Ranking: 4, 2, 1, 3`",
+        # Reasons that bear out a list, or say nothing of its order.
+        "Ranking:\n1. Summary 4 (rank 1)\n2. Summary 2 (rank 2)\n3. Summary 1 (rank 3)\n4. Summary 3 (rank 4)",
+        "Ranking:\n1. Summary 4: best\n2. Summary 2: second-best\n3. Summary 1: third place\n4. Summary 3: the worst",
+        "Ranking:\n1. Summary 4 - 9/10\n2. Summary 2 - 7/10\n3. Summary 1 - 7/10\n4. Summary 3 - 2/10",
+        "Ranking:\n1. Summary 4: first to name the date\n2. Summary 2: best on dates\n3. Summary 1\n4. Summary 3",
+        "Ranking:\n1. Summary 4 (12 words)\n2. Summary 2 (20 words)\n3. Summary 1\n4. Summary 3 (has 2 points)",
+        "Ranking:\n1. Summary 4 - 1\n2. Summary 2 - 2\n3. Summary 1 - 3\n4. Summary 3 - 4",
     ],
 )
 def test_rankings_with_one_meaning(text: str) -> None:
@@ -94,10 +118,112 @@ def test_rankings_with_one_meaning(text: str) -> None:
         ("4, 2, 1", Reason.MISSING, "3"),
         # What was said last is what counts, and nobody knows whether what it revises still holds.
         ("Ranking: 4, 2, 1, 3\nNo, I was wrong.\nRanking: all are bad", Reason.NO_LIST, "all are bad"),
+        # What a text says is no verdict.
+        ('Summary 2 closes with "Ranking: 4, 2, 1, 3".', Reason.NO_VERDICT, ""),
+        ("Summary 2 closes with 'Ranking: 4, 2, 1, 3'", Reason.NO_VERDICT, ""),
+        ("Summary 2 closes with `Ranking: 4, 2, 1, 3`", Reason.NO_VERDICT, ""),
+        ("Summary 2 closes with „Ranking: 4, 2, 1, 3“", Reason.NO_VERDICT, ""),
+        ('Summary 2 says "Anna left. Ranking: 4, 2, 1, 3."', Reason.NO_VERDICT, ""),
+        ('Summary 2 closes with\n"Ranking: 4, 2, 1, 3"\nwhich is no fact.', Reason.NO_VERDICT, ""),
+        ("Summary 2 says Ranking: 4, 2, 1, 3\nSummary 3 does not.", Reason.NO_VERDICT, ""),
+        # A reason that contradicts its list.
+        (
+            "Ranking:\n1. Summary 4 (rank 2)\n2. Summary 2 (rank 1)\n3. Summary 1\n4. Summary 3",
+            Reason.NO_LIST,
+            "1. Summary 4 (rank 2)",
+        ),
+        (
+            "Ranking:\n1. Summary 4: the worst\n2. Summary 2: fair\n3. Summary 1: good\n4. Summary 3: the best",
+            Reason.NO_LIST,
+            "1. Summary 4: the worst",
+        ),
+        (
+            "Ranking:\n1. Summary 4 - 2/10\n2. Summary 2 - 9/10\n3. Summary 1\n4. Summary 3",
+            Reason.NO_LIST,
+            "1. Summary 4 - 2/10",
+        ),
     ],
 )
 def test_rankings_without_one_meaning(text: str, reason: Reason, detail: str) -> None:
     assert read_ranking(text, 4) == Unreadable(reason, detail)
+
+
+@pytest.mark.parametrize(
+    "said, readable",
+    [
+        # The list's numbers may be places, or only count the summaries, of which the reasons say the places.
+        (("(rank 3)", "(rank 1)", "(rank 2)"), False),
+        (("– ranked second", "– ranked first", "– ranked third"), False),
+        ((": 2nd place", ": 1st place", ": 3rd place"), False),
+        ((": in third place", ": in first place, since it is short", ": in second place"), False),
+        ((": worst", ": best", ": middling"), False),
+        ((": best", ": names the date", ": vague"), False),
+        (("- 6/10", "- 9/10", "- 2/10"), False),
+        (("- 6/10", "", ""), False),
+        (("- 6 out of 10", "- 9 out of 10", "- 2 out of 10"), False),
+        (("- 60%", "- 90%", "- 20%"), False),
+        (("(score: 6)", "(score: 9)", "(score: 2)"), False),
+        ((": 2", ": 3", ": 1"), False),
+        ((": 3", ": 2", ": 1"), False),  # marks, or places?
+        ((": 1", ": 2", ": 3"), False),
+        (("(#3)", "(#1)", "(#2)"), False),
+        ((": C", ": A", ": B"), False),
+        ((": poor", ": excellent", ": fair"), False),
+        (("– ★★", "– ★★★", "– ★"), False),
+        ((": the least accurate", ": the most accurate", ": vague"), False),
+        ((": the weakest", ": the clearest", ": vague"), False),
+        ((": worse than 2", ": better than 1", ": vague"), False),
+        # Both readings are the same order.
+        (("(rank 1)", "(rank 2)", "(rank 3)"), True),
+        ((": best", ": second best", ": worst"), True),
+        (("- 9/10", "- 6/10", "- 2/10"), True),
+        # Reasons that rank nothing.
+        (("", "", ""), True),
+        (("– names the place", "– leaves out the date", ", since it is vague"), True),
+        (("(3 facts)", "(4 facts)", "(12 words)"), True),
+        ((": clear", ": covers the main points", ": takes 30 seconds to read"), True),
+        ((": covers most of it", ": tests nothing", ": the rest is wrong"), False),  # "the rest" looks like "the best"
+    ],
+)
+def test_a_list_of_the_summaries_as_they_were_shown(said: tuple[str, str, str], readable: bool) -> None:
+    listed = "\n".join(f"{n}. Summary {n}{' ' * (not of.startswith(':'))}{of}" for n, of in enumerate(said, 1))
+    found = read_ranking(f"Explanation: so.\nRanking:\n{listed}", 3)
+    if readable:
+        assert found == Order(((1,), (2,), (3,)))
+    else:
+        assert found == Unreadable(Reason.NO_LIST, listed.splitlines()[0].strip())
+
+
+@pytest.mark.parametrize(
+    "text, order",
+    [
+        ("Explanation: so.\nRanking: 2, 1, 3\nSummary 2 is the cl", (2, 1, 3)),
+        ("Explanation: so.\nRanking: 2, 1, 3\n", (2, 1, 3)),
+        ("**Ranking:** 2 > 1 > 3\r\n", (2, 1, 3)),
+        ("## Ranking\n\n1. Summary 2 – clear\n2. Summary 1\n3. Summary 3\n\nSum", (2, 1, 3)),
+        ('{\n"ranking": [2, 1, 3],\n"explanation": "Summary 2 is', (2, 1, 3)),
+        ('Ranking: 2, 1, 3\nSummary 1 says "Ranking: 1, 2, 3', (2, 1, 3)),
+        ("Explanation: so.\nRanking: 2, 1, 3", None),  # "(worst to best)" may follow
+        ("Ranking: 2, 1", None),
+        ("Ranking:\n1. Summary 2\n2. Summary 1\n3. Summary 3\n4. Summary 2", None),
+        ("Ranking: 2, 1, 3\nOr rather:\n`Ranking: 1, 2, 3`\nsince", None),
+        ("Ranking:\n1. Summary 2\n2. Summary 1\n3. Summary 3 (the", None),
+        ("Ranking: 2, 1, 3\nNo, I was wrong.\nRanking: 1", None),
+        ("Explanation: so. Ranking: 2, 1, 3\nSum", None),
+        ("2, 1, 3\n", None),
+        ('Explanation: One of them closes with the words "Ranking: 2, 1, 3"', None),
+        ('Explanation: One of them closes with the words "Ranking: 2, 1, 3", which', None),
+        ('Explanation: One of them closes with\n"Ranking: 2, 1, 3"\nwhich', None),
+        ('Explanation: One of them is "Anna left.\nRanking: 2, 1, 3\nTom', None),
+        ("Explanation: One of them closes with\n`Ranking: 2, 1, 3`\nwhich", None),
+        ("Explanation: One of them closes with\n> Ranking: 2, 1, 3\nwhich", None),
+        ("<think>Ranking: 2, 1, 3\nor", None),
+        ("", None),
+    ],
+)
+def test_rankings_that_were_cut_off(text: str, order: tuple[int, ...] | None) -> None:
+    found = Unreadable(Reason.CUT) if order is None else Order(tuple((number,) for number in order))
+    assert read_ranking(text, 3, cut=True) == found
 
 
 def test_two_summaries() -> None:
@@ -150,6 +276,9 @@ def test_any_text_is_read_or_refused(text: str, count: int) -> None:
         named = [] if isinstance(found, Unreadable) else sorted(number for tied in found.tiers for number in tied)
         assert named in ([], [*range(1, count + 1)])
         assert read_decision(answer) in ("1", "2", "tie") or isinstance(read_decision(answer), Unreadable)
+        # What is read of a cut answer is read of a whole one, too, and the same.
+        assert read_ranking(answer, count, cut=True) in (found, Unreadable(Reason.CUT))
+        assert read_decision(answer, cut=True) in (read_decision(answer), Unreadable(Reason.CUT))
 
 
 @pytest.mark.parametrize(
@@ -181,6 +310,20 @@ def test_any_text_is_read_or_refused(text: str, count: int) -> None:
         ("Decision: It is a tie between Summary 1 and Summary 2.", "tie"),
         ("Decision: tie (both are equally good)", "tie"),
         ("Decision: tied", "tie"),
+        ("Decision: tie, neither summary is better", "tie"),
+        ("Decision: tie – no clear winner.", "tie"),
+        ("Decision: Tie, because neither of the two is better.", "tie"),
+        ("Decision: a draw; both leave out the date", "tie"),
+        ("Decision: tie—both are right", "tie"),
+        ("Explanation: Both are good. Decision: tie.", "tie"),
+        ("Explanation: 'Both' are good, and it's the boys' dog. Final decision: Summary 2 is better.", "2"),
+        ('Explanation: "Both are good." Decision: "1"', "1"),
+        ('{"explanation": "It ends with \\"Decision: tie\\".", "decision": "1"}', "1"),
+        ('{"explanation": "so", "decision": "2", "note": "it is shorter"}', "2"),
+        ('Decision: 1\nSummary 2 closes with the line\n"Decision: tie"', "1"),
+        ('"Decision: 1"', "1"),
+        ("'Decision: 1'", "1"),
+        ("`Decision: 1`", "1"),
         ("1", "1"),
         ("Tie", "tie"),
     ],
@@ -213,12 +356,67 @@ def test_decisions_with_one_meaning(text: str, decision: str) -> None:
         ("Decision: 1 (worse)", Reason.NO_DECISION),
         ("Decision: 1\nDecision: hard to say", Reason.NO_DECISION),
         ("<think>Decision: 1", Reason.NO_VERDICT),
+        # A preference that calls itself a tie.
+        ("Decision: Tie-breaker: the first summary", Reason.NO_DECISION),
+        ("Decision: tie-break goes to the first", Reason.NO_DECISION),
+        ("Decision: tie-breaker", Reason.NO_DECISION),
+        ("Decision: Tiebreaker: the first", Reason.NO_DECISION),
+        ("Decision: Draw - no, the first", Reason.NO_DECISION),
+        ("Decision: Draw - no", Reason.NO_DECISION),
+        ("Decision: tie – not really", Reason.NO_DECISION),
+        ("Decision: tie, but I would pick the second", Reason.NO_DECISION),
+        ("Decision: tie, though Summary One is shorter", Reason.NO_DECISION),
+        ("Decision: tie (the former is slightly better)", Reason.NO_DECISION),
+        ("Decision: tie, no clear winner, the latter reads well", Reason.NO_DECISION),
+        ("Tie-breaker: the first", Reason.NO_VERDICT),
+        # What a text says is no verdict.
+        ("Explanation: the text says 'Decision: 2.'", Reason.NO_VERDICT),
+        ('Explanation: the text says "Decision: tie", which is no part of the document.', Reason.NO_VERDICT),
+        ('Explanation: the text says "Anna left. Decision: tie."', Reason.NO_VERDICT),
+        ("Explanation: the text says ‘Anna’s dog left. Decision: tie’", Reason.NO_VERDICT),
+        ("Explanation: the text says 'the dogs' food. Decision: tie.'", Reason.NO_VERDICT),
+        ("Explanation: the text says «Decision: tie»", Reason.NO_VERDICT),
+        ("Explanation: the text says `Decision: tie`", Reason.NO_VERDICT),
+        ('Explanation: the text says\n"Decision: tie"\nwhich is odd.', Reason.NO_VERDICT),
+        ('Explanation: the text says "decision": "2"', Reason.NO_VERDICT),
+        ('{"explanation": "It says Decision: tie"}', Reason.NO_VERDICT),
+        ("1. It closes with the words 'Decision: none'", Reason.NO_VERDICT),
+        ("Explanation: the text says Decision: 2, which is odd.", Reason.NO_VERDICT),
+        ("Explanation: the text says Decision: 2\nThe other does not.", Reason.NO_VERDICT),
     ],
 )
 def test_decisions_without_one_meaning(text: str, reason: Reason) -> None:
     found = read_decision(text)
     assert isinstance(found, Unreadable)
     assert found.reason is reason
+
+
+@pytest.mark.parametrize(
+    "text, decision",
+    [
+        ("Decision: 2\nSummary 2 is the cl", "2"),
+        ("Explanation: so.\n**Decision:** tie\n", "tie"),
+        ("## Decision\n\nSummary 1\n\nSumm", "1"),
+        ('Decision: 2\nSummary 1 says "Decision: tie', "2"),
+        ("Decision: 1", None),  # "or 2 or tie" may follow
+        ("Decision: tie", None),
+        ("Decision: 1 (it is", None),
+        ("Decision: 1\nNo, I was wrong.\nDecision:", None),
+        ("Explanation: so. Decision: 1\n", None),
+        ("1\n", None),
+        (
+            'Explanation: One of the two closes with the words "Decision: tie", which are no part of the document. The',
+            None,
+        ),
+        ('Explanation: One of the two closes with the words "Decision: tie"', None),
+        ("Explanation: One of the two closes with the words Decision: tie\n", None),
+        ('Explanation: One of the two closes with\n"Decision: tie"\nwhich', None),
+        ("Explanation: One of the two closes with\n> Decision: tie\nwhich", None),
+        ("", None),
+    ],
+)
+def test_decisions_that_were_cut_off(text: str, decision: Decision | None) -> None:
+    assert read_decision(text, cut=True) == (decision or Unreadable(Reason.CUT))
 
 
 def test_thoughts_are_not_spoken() -> None:

@@ -148,7 +148,7 @@ def _engine(name: str, asked: Prompted) -> Any:
     if not asked.url or not asked.model:
         raise UserError(f"the judge {name} is a large model: say where it is with --url and what it is called, --model")
     settings = [f"url={asked.url}", f"model={asked.model}", *(asked.endpoint or [])]
-    return EndpointEngine(parse_settings(TypeAdapter(EndpointConfig), settings))
+    return EndpointEngine(parse_settings(TypeAdapter(EndpointConfig), settings, quoting=False))
 
 
 def _gptscore(engine: Any, model: str | None, scoring: Scoring) -> Any:

@@ -7,17 +7,24 @@ wanted. The very same question would at temperature 0 bring the very same answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..endpoint.messages import NoReply, Reply, Request
-from .verdicts import Reason, Unreadable, spoken
+from .verdicts import Unreadable, spoken
 
 if TYPE_CHECKING:
     from ..endpoint.engine import Engine
 
 V = TypeVar("V")
+Read = TypeVar("Read", covariant=True)
+
+
+class Reader(Protocol[Read]):
+    """Reads an answer; with `cut`, one that max_tokens cut off, of which less can be believed."""
+
+    def __call__(self, text: str, *, cut: bool) -> Read | Unreadable: ...
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class Question(Generic[V]):
     """A request, how its answer is read, and the form that an answer must have, in words for the judge."""
 
     request: Request
-    read: Callable[[str], V | Unreadable]
+    read: Reader[V]
     form: str
 
 
@@ -79,11 +86,10 @@ def _answer(question: Question[V], reply: Reply | NoReply, before: str, asked: i
     text = f"{before}\n\n(asked again)\n\n{said}" if before else said
     if isinstance(reply, NoReply):
         return Answer(None, text, reply.why, asked, later=not reply.permanent)
-    verdict = question.read(reply.text)
+    verdict = question.read(reply.text, cut=reply.finish == "length")
     if not isinstance(verdict, Unreadable):
         return Answer(verdict, text, asked=asked)
-    reason = Reason.CUT if reply.finish == "length" else verdict.reason
-    return Answer(None, text, reason.value, asked, detail=verdict.detail)
+    return Answer(None, text, verdict.reason.value, asked, detail=verdict.detail)
 
 
 def _again(request: Request, reply: Reply, found: Answer[V], form: str) -> Request:

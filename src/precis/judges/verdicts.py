@@ -1,13 +1,18 @@
 """A prompted judge's answer, read strictly: an order or a decision, or the reason why there is none.
 
-What counts is the last line that begins with the label (`Ranking:`, `Decision:`); a line that holds it further in
-counts only if no line begins with it. A later verdict revises an earlier one, so if the last one cannot be read, an
-earlier one is not taken in its place: nobody knows whether it still holds. An answer that is nothing but a verdict
-needs no label.
+What counts is the last line that begins with the label (`Ranking:`, `Decision:`). If no line does, a label further in
+counts where nothing but a verdict follows it, to the end of the answer. A later verdict revises an earlier one, so if
+the last one cannot be read, an earlier one is not taken in its place: nobody knows whether it still holds. An answer
+that is nothing but a verdict needs no label.
+
+A judge quotes what it reads, and a text may say "Decision: tie": a label in quotation marks is the text's, not the
+judge's (but a key of JSON is the judge's). An answer that was cut off may have quoted and not yet decided, and the line
+it stops in may go on: there only a label that begins a line counts, and only lines that have ended.
 
 Mended is only what has one meaning: quotes, Markdown, brackets, bullets, full-width signs, a stray full stop, a list on
 one line or on several, numbers with or without the word "summary". A list that leaves out one summary of n is *not*
-mended: nobody said that it is the last.
+mended: nobody said that it is the last. Nor is "1. Summary 1 (rank 3), 2. Summary 2 (rank 1), …", line by line: its
+numbers may be places, or only count the summaries.
 """
 
 from __future__ import annotations
@@ -17,7 +22,8 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 Decision = Literal["1", "2", "tie"]
 Tiers = tuple[tuple[int, ...], ...]
@@ -50,9 +56,20 @@ class Unreadable:
     detail: str = ""
 
 
-_MARKUP = str.maketrans(dict.fromkeys("*`\"'“”„‘’‚«»", "") | {"_": " "})
+_MARKUP = str.maketrans({"*": "", "_": " "})
+_DOUBLE, _SINGLE = '"“”„«»', "'‘’‚"
+_QUOTES = _DOUBLE + _SINGLE
+_BARE = str.maketrans(dict.fromkeys(_QUOTES + "`", ""))
+# The whole answer in one pair of quotation marks quotes nothing.
+_ALL_QUOTED = re.compile(
+    rf"\s*(?:[{_DOUBLE}]([^{_DOUBLE}]*)[{_DOUBLE}]|[{_SINGLE}]([^{_QUOTES}]*)[{_SINGLE}])[.!]?\s*", re.DOTALL
+)
+_APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
+# "the dogs' food" closes nothing, so single quotation marks cannot just be counted.
+_SINGLE_OPENS, _SINGLE_CLOSES = re.compile(r"(?<!\w)['‘‚](?=\S)"), re.compile(r"(?<=\S)['’‘](?!\w)")
+_OBJECT = re.compile(r"^\W*(?:json\b\s*)?\{", re.MULTILINE | re.IGNORECASE)
 _THOUGHT = re.compile(r"^(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|$)", re.DOTALL | re.IGNORECASE)
-_BEFORE_LABEL = r"^[^\w\n]*(?:(?:my|the|final|overall)\s+)*"
+_BEFORE_LABEL = r"(?:(?:my|the|final|overall)\s+)*"
 _BEST_FIRST = r"(?:\s*\(?(?:from\s+)?best\s+(?:first|to\s+worst)\)?)?"
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 _OPENERS = {closer: opener for opener, closer in _BRACKETS.items()}
@@ -63,17 +80,60 @@ _BULLET = re.compile(r"^\s*(?:[-•–]\s+)?")
 # "1. 4" and "1) Summary 4", and "1: Summary 4"; but not "1: 4", which may as well mean that summary 1 is the fourth.
 _MARKED = re.compile(rf"(\d{{1,4}})\s*(?:[.)]\s+|[.):]\s*(?={_WORD}|#))(.+)", re.IGNORECASE)
 # After a place and a summary, a reason may follow: "1. Summary 4 – the clearest".
-_WITH_REASON = re.compile(rf"({_WORD}#?\s*\d{{1,4}})\s*(?:[-–—:(]|,\s*(?:because|as|since)\b).*", re.IGNORECASE)
+_WITH_REASON = re.compile(rf"({_WORD}#?\s*\d{{1,4}})\s*(?:[-–—:(]|,\s*(?:because|as|since)\b)(.*)", re.IGNORECASE)
 _BETWEEN = re.compile(r"\s*(?:-+>|=>|→|>{1,3}|,\s*(?:and|then)\s|,|;)\s*", re.IGNORECASE)
 _GOES_ON = re.compile(r"[,;>=→\[({]\s*$")
+
+# What a reason may say of its summary's place: "rank 3", "2nd place, since …", "ranked second", "best", "last".
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_NTH = rf"\d{{1,4}}(?:st|nd|rd|th)|{'|'.join(_ORDINALS)}|best|worst|last"
+_REASON_ENDS = (
+    r"(?:[\s-](?:place|rank|position|best|overall|summary|one|choice|of\s+(?:all|them)))*\s*(?=$|[,;:.()]|\s[-–—]\s)"
+)
+_PLACE = re.compile(rf"(?:(?:the|is|in|comes)\s+)*({_NTH}){_REASON_ENDS}", re.IGNORECASE)
+_RANK = re.compile(
+    r"\b(?:rank(?:s|ed)?|placed?|position)\b[\s:=]*(?:(?:the|is|as|at|in|number|no\.)\s+)*#?\s*"
+    rf"({_NTH}|\d{{1,4}})\b(?:\s*(?:/|of)\s*\d+)?{_REASON_ENDS}",
+    re.IGNORECASE,
+)
+# A mark, and what it is out of: "6/10", "6 out of 10"; a reason that is no more than "60%", or a number, which may be a
+# mark or a place.
+_MARK = re.compile(r"(?<![\d.])(\d{1,4}(?:\.\d{1,4})?)\s*(/\s*\d{1,4}|out\s+of\s+\d{1,4})", re.IGNORECASE)
+_MARK_ALONE = re.compile(rf"(\d{{1,4}}(?:\.\d{{1,4}})?)\s*(%|points?|stars?|){_REASON_ENDS}", re.IGNORECASE)
+# Whatever else may rank or mark a summary.
+_RANKS = re.compile(
+    rf"\b(?:{'|'.join(_ORDINALS)}|best|worst|better|worse|last|rank\w*|beats|scor\w+|rated|rating|graded?)\b"
+    r"|\d(?:st|nd|rd|th)\b|\d\s*(?:%|points?\b|stars?\b)|[★⭐]"
+    r"|(?:\b(?:place|position|mark|number|no\.)|#)[\s:=#]*\d"
+    r"|(?:^|\bthe\s)(?:most|least|top|bottom|middle|winner|runner-up|\w+est)\b"
+    r"|^(?:very\s+|quite\s+|too\s+)?(?:[A-F][+-]?|excellent|great|strong|good|decent|okay|ok|fair|average|acceptable|"
+    r"adequate|middling|mediocre|weak|poor|bad|terrible)$",
+    re.IGNORECASE,
+)
 
 _SIDE = r"(?:(?:the\s+)?(?:summary|candidate|option|number|no\.)\s*)?#?\s*"
 _REASON = r"(?:\s*[,:;(–—-]\s*\D*|[.!]\s+\D*|\s+(?:because|as|since)\s\D*|[.!]?)"
 _IS_BETTER = r"\s+(?:is\s+(?:the\s+)?(?:better|preferred|superior)(?:\s+one|\s+summary)?|wins)"
-_CHOSEN = re.compile(rf"{_SIDE}([12])(?:{_IS_BETTER}(?:\s+than\s+{_SIDE}[12])?)?{_REASON}", re.IGNORECASE | re.DOTALL)
-_TIE = re.compile(
-    rf"(?:its?\s+(?:is\s+)?)?(?:an?\s+)?(?:tied?|draw)(?:\s+between\s+{_SIDE}1\s+and\s+{_SIDE}2)?{_REASON}",
+_CHOSEN = re.compile(
+    rf"{_SIDE}([12])(?:{_IS_BETTER}(?:\s+than\s+{_SIDE}[12])?)?(?P<reason>{_REASON})", re.IGNORECASE | re.DOTALL
+)
+_TIE = re.compile(  # but "tie-breaker" is none
+    r"(?:its?\s+(?:is\s+)?)?(?:an?\s+)?(?:tied?|draw)(?!-\w)"
+    rf"(?:\s+between\s+{_SIDE}1\s+and\s+{_SIDE}2)?(?P<reason>{_REASON})",
     re.IGNORECASE | re.DOTALL,
+)
+# What a tie's reason says if it is no tie after all; and what says that it is one, in words that could deny it.
+_PREFERS = re.compile(
+    r"^\W*not\b|\bno\b(?=\s*(?:$|[,;:.!–—-]))|\b(?:but|yet|however|though|although|still|except|unless|nearly|almost|"
+    r"slight\w*|break\w*|instead|rather|first|second|former|latter|(?:summary|candidate|option)\s(?:one|two|[ab])|better|"
+    r"best|worse|worst|superior|prefer\w*|pick\w*|choose|chosen|chose|choice|lean\w*|favou?r\w*|edges?|wins?|winner)\b",
+    re.IGNORECASE,
+)
+_PREFERS_NONE = re.compile(
+    r"\bneither\b(?:\s(?:summary|one|of\s(?:them|the\stwo)|is|wins|stands\sout|clearly|really|the))*"
+    r"(?:\s(?:better|best|worse|winner|preferred|preferable|superior))?\b"
+    r"|\bno\s(?:(?:clear|real|obvious|strong)\s)?(?:winner|difference|preference|better\sone)\b",
+    re.IGNORECASE,
 )
 _DOUBT = re.compile(r"\b(?:or|tie|tied|draw|both|neither|equal|equally|not|worse|worst)\b", re.IGNORECASE)
 
@@ -83,72 +143,171 @@ def spoken(text: str) -> str:
     return _THOUGHT.sub("", text)
 
 
-def read_ranking(text: str, count: int) -> Order | Unreadable:
-    """The order of summaries 1 to `count` that `text` ends in."""
-    plain = _plain(text)
-    lines = _after_label(plain, "ranking")
-    if lines is not None:
-        return _list(lines, count)
-    lines = [line for line in plain.splitlines() if line.strip()]
-    if len(_items(lines)) == len(lines) or len(lines) == 1:
-        found = _list(lines, count)
+def read_ranking(text: str, count: int, *, cut: bool = False) -> Order | Unreadable:
+    """The order of summaries 1 to `count` that `text` ends in; with `cut`, `text` was cut off by max_tokens."""
+    found = _ranking(_said(text), count, cut)
+    return Unreadable(Reason.CUT) if cut and isinstance(found, Unreadable) else found
+
+
+def _ranking(said: str, count: int, cut: bool) -> Order | Unreadable:
+    after = _after_label(said, "ranking", cut)
+    if after is not None:
+        found, rest = _list(after.lines, count)
+        unfinished = cut and found != _list(after.lines[:-1], count)[0]
+        return Unreadable(Reason.NO_VERDICT) if unfinished or (after.inside and _has_words(rest)) else found
+    lines = _unlabelled(said, "ranking", cut)
+    if lines and (len(_items(lines)) == len(lines) or len(lines) == 1):
+        found, _ = _list(lines, count)
         if isinstance(found, Order) or found.reason is not Reason.NO_LIST:
             return found
     return Unreadable(Reason.NO_VERDICT)
 
 
-def read_decision(text: str) -> Decision | Unreadable:
-    """`1`, `2` or `tie`, as `text` ends in. "Neither" is none of them: it may blame both or prefer neither."""
-    plain = _plain(text)
-    after = _after_label(plain, "decision")
-    lines = plain.splitlines() if after is None else after
-    first = next((line for line in lines if line.strip()), "").strip()
-    if after is None and first != plain.strip():
+def read_decision(text: str, *, cut: bool = False) -> Decision | Unreadable:
+    """`1`, `2` or `tie`, as `text` ends in; with `cut`, `text` was cut off by max_tokens.
+
+    "Neither" is none of them: it may blame both or prefer neither.
+    """
+    found = _decision(_said(text), cut)
+    return Unreadable(Reason.CUT) if cut and isinstance(found, Unreadable) else found
+
+
+def _decision(said: str, cut: bool) -> Decision | Unreadable:
+    after = _after_label(said, "decision", cut)
+    lines = _unlabelled(said, "decision", cut)
+    if after:
+        lines = [line for line in (after.lines[:-1] if cut else after.lines) if line.strip()]
+    elif len(lines) != 1:
         return Unreadable(Reason.NO_VERDICT)
-    value = _unwrapped(first, half=True)
-    chosen = _CHOSEN.fullmatch(value)
+    value = _unwrapped(lines[0].strip(), half=True) if lines else ""
+    chosen, tie = _CHOSEN.fullmatch(value), _TIE.fullmatch(value)
+    bare = any(found and not found["reason"] for found in (chosen, tie)) and not _has_words(lines[1:])
+    if after and after.inside and not bare:
+        return Unreadable(Reason.NO_VERDICT, value[:60])
     if chosen and not _DOUBT.search(value):
         return "1" if chosen[1] == "1" else "2"
-    if _TIE.fullmatch(value):
+    if tie and not _PREFERS.search(_PREFERS_NONE.sub("", tie["reason"])):
         return "tie"
     return Unreadable(Reason.NO_VERDICT if after is None else Reason.NO_DECISION, value[:60])
 
 
-def _plain(text: str) -> str:
-    """Without thoughts and Markdown, full-width signs made narrow, one space where there are several."""
+def _said(text: str) -> str:
+    """Without thoughts and Markdown's stars, full-width signs made narrow, one space where there are several.
+
+    Quotation marks stay. A line end at the very end stays, too: it says that the last line has ended.
+    """
     plain = unicodedata.normalize("NFKC", spoken(text)).translate(_MARKUP)
-    return "\n".join(" ".join(line.split()) for line in plain.splitlines())
+    ended = plain[-1:].splitlines() == [""]
+    said = "\n".join(" ".join(line.split()) for line in plain.splitlines()) + "\n" * ended
+    quoted = _ALL_QUOTED.fullmatch(said)
+    return (quoted[1] or quoted[2] or "") if quoted else said
 
 
-def _after_label(plain: str, label: str) -> list[str] | None:
-    """What follows the label that counts, line by line, beginning with the rest of its own line; None without one."""
-    opening, inside = rf"{_BEFORE_LABEL}{label}{_BEST_FIRST}[^\S\n]*(?::|$)", rf"\b{label}{_BEST_FIRST}\s*:"
-    found = list(re.finditer(opening, plain, re.IGNORECASE | re.MULTILINE))
-    found = found or list(re.finditer(inside, plain, re.IGNORECASE))
-    return plain[found[-1].end() :].splitlines() if found else None
+def _bare(said: str) -> str:
+    """Without quotation marks and backticks."""
+    return "\n".join(" ".join(line.split()) for line in said.translate(_BARE).split("\n"))
 
 
-def _list(lines: Sequence[str], count: int) -> Order | Unreadable:
-    """A list a line an item, or on one line (which may be broken after a separator)."""
-    start = next((n for n, line in enumerate(lines) if line.strip()), None)
-    if start is None:
-        return Unreadable(Reason.NO_LIST)
-    lines = lines[start:]
+def _has_words(lines: Sequence[str]) -> bool:
+    return any(re.search(r"\w", line) for line in lines)
+
+
+class _After(NamedTuple):
+    """What follows the label that counts, line by line, beginning with the rest of its own line.
+
+    `inside` means that the label stands further in on its line: nothing but a verdict may follow it then.
+    """
+
+    lines: list[str]
+    inside: bool
+
+
+def _after_label(said: str, label: str, cut: bool) -> _After | None:
+    """What follows the label that counts; None without one."""
+    # Labels are looked for without quotation marks; `places` says where they stand among them.
+    places = [place for place, sign in enumerate(said) if ord(sign) not in _BARE]
+    plain = "".join(said[place] for place in places)
+    opening = rf"^[^\w\n]*(?P<label>{_BEFORE_LABEL}{label}){_BEST_FIRST}[^\S\n]*(?::|$)"
+    for found in reversed(list(re.finditer(opening, plain, re.IGNORECASE | re.MULTILINE))):
+        begins = places[found.start("label")]
+        before = _line_before(said, begins)
+        if not set(before).isdisjoint(_QUOTES) and not _is_key(said, places[found.end("label") - 1]):
+            continue
+        # Markdown's marks for code and quotations may set off the judge's own verdict; but who was cut off may quote.
+        if cut and ("`" in before or before.startswith(">") or _open_double(said[:begins].removesuffix(before))):
+            return None
+        return _After(_bare(plain[found.end() :]).split("\n"), inside=False)
+    further_in = list(re.finditer(rf"\b(?P<label>{label}){_BEST_FIRST}\s*:", plain, re.IGNORECASE))
+    if cut or not further_in:
+        return None
+    found = further_in[-1]
+    begins, ends = places[found.start()], places[found.end() - 1] + 1
+    lines = _bare(plain[found.end() :]).split("\n")
+    if _is_key(said, places[found.end("label") - 1]):
+        return _After(lines, inside=False) if _OBJECT.search(said[:begins]) else None
+    if _in_quotation(_line_before(said, begins), said[ends:].split("\n")[0]):
+        return None
+    return _After(lines, inside=True)
+
+
+def _unlabelled(said: str, label: str, cut: bool) -> list[str]:
+    """The lines of an answer that may be nothing but a verdict: it is whole, and does not speak of the label either."""
+    plain = _bare(said)
+    spoken_of = re.search(rf"\b{label}\s*:", plain, re.IGNORECASE)
+    return [] if cut or spoken_of else [line for line in plain.split("\n") if line.strip()]
+
+
+def _line_before(said: str, place: int) -> str:
+    return said[said.rfind("\n", 0, place) + 1 : place]
+
+
+def _is_key(said: str, last: int) -> bool:
+    """Whether a quotation mark follows the word that ends at `last`: `"ranking": …` is no quoted verdict."""
+    return said[last + 1 : last + 2] in tuple(_QUOTES)
+
+
+def _in_quotation(before: str, after: str) -> bool:
+    """Whether a quotation on this line began `before` and is still open, or ends in what comes `after`."""
+    opened = [mark.end() for mark in _SINGLE_OPENS.finditer(before)]
+    if opened and not _SINGLE_CLOSES.search(before, opened[-1] + 1):
+        return True
+    if before.endswith(tuple(_QUOTES)) or _open_double(before) or before.count("`") % 2:
+        return True
+    after = _APOSTROPHE.sub("", after).strip()
+    return sum(map(after.count, _QUOTES + "`")) % 2 == 1 and not after.startswith(tuple(_QUOTES + "`"))
+
+
+def _open_double(before: str) -> bool:
+    return sum(map(before.count, _DOUBLE)) % 2 == 1
+
+
+def _list(lines: Sequence[str], count: int) -> tuple[Order | Unreadable, Sequence[str]]:
+    """A list a line an item, or on one line (which may be broken after a separator); and the lines after it."""
+    lines = [line for line in lines if line.strip()]
+    if not lines:
+        return Unreadable(Reason.NO_LIST), []
     items = _items(lines)
-    found = _checked(_tiers(items), count)
+    used, found = len(items), _checked(_tiers(items), count)
     if len(items) < 2 and isinstance(found, Unreadable):
-        text, found = lines[0], _checked(_inline(lines[0]), count)
+        text, used, found = lines[0], 1, _checked(_inline(lines[0]), count)
         for line in lines[1:]:
             if isinstance(found, Order) or not _GOES_ON.search(text):
                 break
-            text += " " + line
+            text, used = f"{text} {line}", used + 1
             found = _checked(_inline(text), count)
+    if isinstance(found, Order) and _reasons_differ(items):
+        found = Unreadable(Reason.NO_LIST)
     if isinstance(found, Unreadable) and found.reason is Reason.NO_LIST:
         found = Unreadable(Reason.NO_LIST, lines[0].strip()[:60])
-    return found
+    return found, lines[used:]
 
 
-Item = tuple[int | None, tuple[int, ...]]  # the place it is marked with, and the summaries tied there
+class Item(NamedTuple):
+    """The place it is marked with, the summaries tied there, and what is said of them."""
+
+    place: int | None
+    tied: tuple[int, ...]
+    reason: str = ""
 
 
 def _items(lines: Sequence[str]) -> list[Item]:
@@ -173,24 +332,54 @@ def _inline(line: str) -> Tiers | None:
 
 def _item(piece: str, *, reasons: bool = False) -> Item | None:
     marked = _MARKED.fullmatch(piece)
-    place, rest = (int(marked[1]), marked[2].strip()) if marked else (None, piece)
+    place, rest, reason = (int(marked[1]), marked[2].strip(), "") if marked else (None, piece, "")
     if marked and reasons and (reasoned := _WITH_REASON.fullmatch(rest)):
-        rest = reasoned[1]
+        rest, reason = reasoned[1], reasoned[2].strip(" ,;:.!()[]–—")
     tied = []
     for name in re.split(r"\s*={1,2}\s*", rest):
         number = _NUMBER.fullmatch(_unwrapped(name.strip(" .")))
         if number is None:
             return None
         tied.append(int(number[1]))
-    return place, tuple(tied)
+    return Item(place, tuple(tied), reason)
 
 
 def _tiers(items: Sequence[Item]) -> Tiers | None:
     """None if some items are marked with their place and some are not, or the places are not 1, 2, 3, …"""
-    places = [place for place, _ in items]
+    places = [item.place for item in items]
     if any(place is not None for place in places) and places != list(range(1, len(items) + 1)):
         return None
-    return tuple(tied for _, tied in items)
+    return tuple(item.tied for item in items)
+
+
+def _reasons_differ(items: Sequence[Item]) -> bool:
+    """Whether the reasons rank the summaries otherwise than the list does, or may do so.
+
+    A list of summaries 1, 2, 3, … in that order may just go through them: what its reasons say of places or marks must
+    then bear out the list, for every summary. A list in another order is meant as one, unless a reason contradicts it.
+    """
+    stated = [_stated_place(item.reason, len(items)) for item in items]
+    if any(place not in (None, item.place) for place, item in zip(stated, items)):
+        return True
+    unplaced = [item.reason for item, place in zip(items, stated) if place is None]  # "rank 1/3" is no mark
+    marks = [found for reason in unplaced if (found := _MARK.search(reason) or _MARK_ALONE.match(reason))]
+    scales = {"".join(mark[2].lower().split()).rstrip("s") for mark in marks}
+    values = [float(mark[1]) for mark in marks] if len(scales) == 1 else []
+    in_order = all(item.tied == (n,) for n, item in enumerate(items, 1))
+    if not in_order:
+        return values != sorted(values, reverse=True) and values != [item.place for item in items]
+    falling = len(values) == len(items) and all(a > b for a, b in pairwise(values)) and scales != {""}
+    return not falling and None in stated and bool(marks or any(_RANKS.search(item.reason) for item in items))
+
+
+def _stated_place(reason: str, count: int) -> int | None:
+    found = _RANK.search(reason) or _PLACE.match(reason)
+    if found is None:
+        return None
+    place = found[1].lower()
+    if place in ("best", "worst", "last"):
+        return 1 if place == "best" else count
+    return _ORDINALS.index(place) + 1 if place in _ORDINALS else int(re.sub(r"\D", "", place))
 
 
 def _checked(tiers: Tiers | None, count: int) -> Order | Unreadable:

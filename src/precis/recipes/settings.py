@@ -81,22 +81,26 @@ def _defaults_of(kind: Any) -> dict[str, Any]:
     return {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
 
 
-def parse_settings(kind: TypeAdapter[T], overrides: Sequence[str]) -> T:
-    """Settings from `key=value` texts alone."""
+def parse_settings(kind: TypeAdapter[T], overrides: Sequence[str], *, quoting: bool = True) -> T:
+    """Settings from `key=value` texts alone. Without `quoting`, what is said of a mistake does not repeat what was
+    given: among an endpoint's settings it might be a key that was typed in the wrong place."""
     values: dict[str, Any] = {}
     for override in overrides:
+        if "=" not in override and not quoting:
+            raise UserError("a setting is name=value, as max_money=5; what was given has no =")
         values = _merge(values, _parse_override(override))
-    return _validated(kind, values)
+    return _validated(kind, values, quoting=quoting)
 
 
-def _validated(kind: TypeAdapter[T], values: dict[str, Any]) -> T:
+def _validated(kind: TypeAdapter[T], values: dict[str, Any], *, quoting: bool = True) -> T:
     try:
         return kind.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         where = f"setting {place!r}" if place else "settings"
-        raise UserError(f"{where}: {_in_words(first['type'], first['msg'], first.get('input'))}") from error
+        found = first.get("input") if quoting else ...
+        raise UserError(f"{where}: {_in_words(first['type'], first['msg'], found)}") from error
 
 
 def save_settings(settings: Settings, run_dir: Path) -> None:
@@ -169,7 +173,7 @@ def _in_words(kind: str, message: str, value: Any) -> str:
         return "there is no such setting"
     if kind == "value_error":  # of a check of ours, which says what it found
         return message.removeprefix("Value error, ")
-    return f"{message[:1].lower()}{message[1:]}, found {value!r}"
+    return f"{message[:1].lower()}{message[1:]}" + (f", found {value!r}" if value is not ... else "")
 
 
 def _differences(before: Any, now: Any, place: str = "") -> list[str]:
