@@ -6,7 +6,7 @@ Run: python -m pytest tests/test_judges_verdicts.py
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from precis.judges.borda import borda
@@ -246,7 +246,8 @@ def tiers(draw: st.DrawFn) -> tuple[tuple[int, ...], ...]:
     return tuple(found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
+@example(((1,), (2,)), " -> ", "summary #{}", "Ranking: {}", "", True)
 @given(
     tiers(),
     st.sampled_from([", ", " > ", ",", " ; ", " -> ", "\n", "\n\n", "\n- "]),

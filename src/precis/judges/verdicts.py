@@ -289,7 +289,7 @@ def _list(lines: Sequence[str], count: int) -> tuple[Order | Unreadable, Sequenc
     items = _items(lines)
     used, found = len(items), _checked(_tiers(items), count)
     if len(items) < 2 and isinstance(found, Unreadable):
-        text, used, found = lines[0], 1, _checked(_inline(lines[0]), count)
+        items, text, used, found = [], lines[0], 1, _checked(_inline(lines[0]), count)
         for line in lines[1:]:
             if isinstance(found, Order) or not _GOES_ON.search(text):
                 break
