@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,15 @@ PASSING = {
     "no choices": as_json({"choices": []}),
     "a choice without a message": as_json({"choices": [{"index": 0}]}),
     "an error in a 200": as_json({"error": {"message": "overloaded", "code": 503}}),
+    "an error in a choice": as_json(
+        {
+            "choices": [
+                {"error": {"code": 502, "message": "died"}, "message": {"content": "Half"}, "finish_reason": "stop"}
+            ]
+        }
+    ),
+    "an error beside a choice": as_json({"error": "died", "choices": [{"message": {"content": "Half"}}]}),
+    "an error as the reason to end": chat("Half", finish="error"),
     "no word": Answer(drop=True),
     "no HTTP": Answer(b"", status=-1),
 }
@@ -162,6 +173,64 @@ def test_a_server_that_refuses_everything_stops_the_run(make: Make) -> None:
         assert len(server.calls) == 20
     with StandIn(lambda call: default(call) if call.text == "0" else error(400)) as server:
         assert sum(isinstance(reply, NoReply) for reply in make(server).ask(requests)) == 29
+
+
+def test_what_a_server_refuses_before_it_works_is_asked_again(make: Make) -> None:
+    """LM Studio without a model answers 400; so many requests stop the run, and none of them is kept."""
+    requests = [ask(str(number)) for number in range(40)]
+    with StandIn(lambda call: error(400, "No models loaded")) as server:
+        with pytest.raises(UserError, match="refused the first 20 requests"):
+            make(server).ask(requests)
+        assert (
+            make(server).ask(requests[:2])
+            == [NoReply("the server answered 400 (bad request): No models loaded", "No models loaded", permanent=False)]
+            * 2
+        )
+        server.script, before = default, len(server.calls)
+        engine = make(server)
+        assert all(isinstance(reply, Reply) for reply in engine.ask(requests))
+        assert len(server.calls) == before + 40
+        assert (engine.spent.answered, engine.spent.cached) == (40, 0)
+
+
+def test_what_a_server_refuses_is_kept_once_it_works(make: Make) -> None:
+    with StandIn(lambda call: default(call) if call.text in "45" else error(400, "too long")) as server:
+        requests = [ask(str(number)) for number in range(7)]
+        engine = make(server)
+        said = engine.ask(requests)
+        assert [isinstance(reply, NoReply) and reply.permanent for reply in said] == [
+            number not in (4, 5) for number in range(7)
+        ]
+        assert (engine.spent.answered, engine.spent.no_reply) == (2, 5)
+        assert make(server).ask(requests) == [
+            reply if isinstance(reply, NoReply) else replace(reply, cached=True) for reply in said
+        ]
+    assert len(server.calls) == 7
+
+
+def test_a_403_of_one_text_stops_nobody_once_the_server_works(make: Make) -> None:
+    """Gateways answer 403 to a prompt that their moderation does not pass, and to a key that may not."""
+
+    def script(call: Call) -> Answer:
+        return error(403, "flagged by moderation") if call.text == "bad" else default(call)
+
+    none = NoReply(
+        "the server answered 403 (forbidden): flagged by moderation", "flagged by moderation", permanent=False
+    )
+    with StandIn(script) as server:
+        with pytest.raises(UserError, match=r"403 .*may not use this model"):
+            make(server).ask([ask("bad"), ask("good")])
+        engine = make(server)
+        assert engine.ask([ask("good"), ask("bad"), ask("better")]) == [
+            Reply("re: good", "stop", 10, 5), none, Reply("re: better", "stop", 10, 5)
+        ]  # fmt: skip
+        assert engine.spent.no_reply == 1 and engine.spent.tokens == 30
+        # An answer of an earlier run shows as well that the key may; the text is asked again.
+        assert make(server).ask([ask("bad"), ask("good"), ask("third")])[0] == none
+        assert server.texts() == ["bad", "good", "bad", "better", "bad", "third"]
+        server.script = lambda call: error(403, "revoked")
+        with pytest.raises(UserError, match=r"refused the first 20 requests; the last time .*revoked"):
+            make(server).ask([ask("good"), *(ask(f"more {number}") for number in range(30))])
 
 
 def test_while_a_server_fails_only_as_many_requests_as_have_a_place_are_tried(make: Make) -> None:
@@ -367,6 +436,37 @@ def test_a_cap_on_money_holds(make: Make) -> None:
     assert engine.spent.money == pytest.approx(0.007)
 
 
+@pytest.mark.parametrize(
+    ("extra", "most"),
+    [
+        ({"max_completion_tokens": 5000}, 5000),
+        ({"max_tokens": 70}, 70),
+        ({"max_completion_tokens": 20}, 50),
+        ({"n_predict": 300}, 300),
+        ({"n": 8}, 400),
+        ({"n": 2, "best_of": 3, "max_completion_tokens": 60}, 180),
+    ],
+)
+def test_a_cap_counts_every_limit_and_every_answer(extra: dict[str, int], most: int, make: Make) -> None:
+    with StandIn() as server:
+        needed = 6 + 144 + most  # bytes, the template's room, the longest answers
+        engine = make(server, extra=extra, max_tokens_spent=needed - 1)
+        with pytest.raises(UserError, match=f"can take up to {needed:,} tokens"):
+            engine.ask([ask("abcdef", max_tokens=50)])
+        assert not server.calls and engine.spent.tokens == 0
+        make(server, extra=extra, max_tokens_spent=needed).ask([ask("abcdef", max_tokens=50)])
+    assert len(server.calls) == 1
+
+
+def test_usage_of_nothing_for_something_is_none(make: Make) -> None:
+    with StandIn(lambda call: chat("x" * 100, usage=(0, 0))) as server:
+        engine = make(server, max_tokens_spent=700)
+        with pytest.raises(UserError, match="max_tokens_spent = 700"):
+            engine.ask([ask(f"{number:0100}", max_tokens=90) for number in range(30)])
+    # 100 bytes are 50 tokens either way; the most that one can cost is 100 + 144 + 90.
+    assert len(server.calls) == 4 and engine.spent.tokens == 400 and engine.spent.estimated_share == 1
+
+
 def test_usage_that_is_missing_is_estimated_and_said(make: Make) -> None:
     with StandIn(lambda call: chat("four", usage=None)) as server:
         engine = make(server, price_in=1.0, price_out=1.0)
@@ -475,6 +575,20 @@ def test_requests_are_named_by_their_content() -> None:
         {"url": "ftp://host/v1"},
         {"url": "http://host:port/v1"},
         {"url": "http://host/v1?key=secretsecret"},
+        {"url": "http://exa mple.com/v1"},
+        {"url": "http://exämple .com/v1"},
+        {"url": "http://local..host:8000/v1"},
+        {"url": f"http://{'a' * 64}.org/v1"},
+        {"url": "http://local\x01host/v1"},
+        {"url": "http://localhost/v\x011"},
+        {"url": "http://./v1"},
+        {"key_env": "sk-proj-secretsecret"},
+        {"key_env": "Bearer secretsecret"},
+        {"key_env": "1secretsecret"},
+        {"key_env": "secretsecret\n"},
+        {"max_tokens_spent": 5, "extra": {"max_tokens": -1}},
+        {"max_tokens_spent": 5, "extra": {"max_completion_tokens": None}},
+        {"max_tokens_spent": 5, "extra": {"n": "2"}},
         {"url": "http://me:secretsecret@host/v1"},
         {"model": " "},
         {"concurrency": 0},
@@ -497,6 +611,43 @@ def test_settings_that_are_wrong(wrong: dict[str, Any]) -> None:
 def test_an_address_is_taken_as_people_paste_it() -> None:
     for url in ("http://Host:8000/v1/", " http://host:8000/v1/chat/completions"):
         assert EndpointConfig(url, "m").url == "http://host:8000/v1"
+    for url in ("http://exämple.com/v1", "http://my_host./v1", "http://[::1]:8000/v1", f"http://{'a' * 63}.org/v1"):
+        assert EndpointConfig(url, "m").url == url
+
+
+ENVIRONMENTS = {
+    "SOCKS": ("ALL_PROXY", "socks5://me:secretsecret@127.0.0.1:1080", "ALL_PROXY names a SOCKS proxy, which needs"),
+    "scheme": ("HTTP_PROXY", "foo://secretsecret", "HTTP_PROXY names no proxy"),
+    "bracket": ("https_proxy", "http://[::1", "https_proxy names no proxy"),
+    "port": ("HTTPS_PROXY", "http://me:secretsecret@host:port", "HTTPS_PROXY names no proxy"),
+    "host": ("HTTP_PROXY", "http://me:secretsecret@proxy..example:3128", "HTTP_PROXY names no proxy"),
+    "exceptions": ("NO_PROXY", "[::1", "the environment variable NO_PROXY cannot be used"),
+    "certificates": ("SSL_CERT_FILE", "/absent.pem", "environment variable SSL_CERT_FILE names: .*No such file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "why"), ENVIRONMENTS.values(), ids=ENVIRONMENTS.keys())
+def test_an_environment_that_cannot_be_used_is_one_sentence(
+    name: str, value: str, why: str, make: Make, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.upper(), raising=False)
+    monkeypatch.setenv(name, value)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # as where it is not installed
+    engine = make("http://host.invalid/v1")
+    with pytest.raises(UserError, match=why) as caught:
+        engine.ask([ask("x")])
+    said = str(caught.value)
+    assert "secretsecret" not in said and "\n" not in said
+    assert clock.waits == [] and engine.spent.tokens == 0, "neither tried again nor charged"
+
+
+def test_a_name_that_only_the_network_library_refuses_is_one_sentence(make: Make) -> None:
+    engine = make("http://\N{SNOWMAN}\N{COMBINING ACUTE ACCENT}-.example/v1")
+    with pytest.raises(UserError, match=r"endpoint setting url: no address: .*hostname"):
+        engine.ask([ask("x")])
+    assert engine.spent.sent == 0
 
 
 def test_settings_hold_what_decides_the_answers_and_no_more() -> None:

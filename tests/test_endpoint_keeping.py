@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import logging
 import signal
@@ -13,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -183,7 +186,7 @@ def test_what_decides_the_answer_is_in_the_name(make: Make) -> None:
 
 def test_every_field_comes_back_from_the_disk(folder: Path) -> None:
     cache = Cache(str(folder))
-    tokens = (TokenLogprob("\u2028é\ufffd", None, 0), TokenLogprob("b", -0.1234567890123456, 3))
+    tokens = (TokenLogprob("\u2028é\ufffd", None, 0, 3), TokenLogprob("b", -0.1234567890123456, 3, 4))
     for key, result in {
         "e_aa11": Reply("text\n\u2028", "length", None, 7, tokens, cached=True),
         "e_aa12": NoReply("why", raw="raw"),
@@ -265,6 +268,69 @@ def test_the_key_is_never_written(
     for text in said:
         for part in (KEY, json.dumps(KEY)[1:-1], "0123/456", "789+abcdef", "abc***", "***xyz"):
             assert part not in text
+
+
+LONG_KEY = "sk-aB3/+=dEf'Gh1jKl"
+QUOTED = {
+    "whole": (LONG_KEY, "[key]"),
+    "in capitals": (LONG_KEY.upper(), "[key]"),
+    "in an address": (quote(LONG_KEY), "[key]"),
+    "in an address, all of it": (quote(LONG_KEY, safe=""), "[key]"),
+    "in an address, small": (quote(LONG_KEY, safe="").lower(), "[key]"),
+    "in HTML": (html.escape(LONG_KEY), "[key]"),
+    "in HTML, by numbers": (LONG_KEY.replace("'", "&#39;").replace("+", "&#43;"), "[key]"),
+    "in JSON": (LONG_KEY.replace("/", "\\/").replace("+", "\\u002b"), "[key]"),
+    "in Python": (LONG_KEY.replace("+", "\\x2b"), "[key]"),
+    # The last sign of base64 holds bits of what comes behind.
+    "in base64": (base64.b64encode(LONG_KEY.encode()).decode(), "[key]A=="),
+    "in base64 behind a name": (base64.urlsafe_b64encode(f"user:{LONG_KEY}".encode()).decode(), "dXNlcjp[key]"),
+    "its beginning": (LONG_KEY[:12], "[key]"),
+    "its end": (LONG_KEY[-12:], "[key]"),
+    "eight of it": (LONG_KEY[4:12], "[key]"),
+    "all but one": (LONG_KEY[:-1], "[key]"),
+    "on two lines": (f"{LONG_KEY[:9]}\n{LONG_KEY[9:]}", "[key] [key]"),
+    "between others": (f"xyz{LONG_KEY[3:]}123", "xyz[key]123"),
+}
+
+
+@pytest.mark.parametrize(("said", "shown"), QUOTED.values(), ids=QUOTED.keys())
+def test_no_part_of_a_key_is_shown_in_any_spelling(said: str, shown: str) -> None:
+    assert Secret(LONG_KEY).short(f"Incorrect key {said} !") == f"Incorrect key {shown} !"
+    assert Secret(f"Bearer {LONG_KEY}").short(f"Incorrect key {said} !") == f"Incorrect key {shown} !"
+
+
+def test_what_is_shared_with_a_key_by_chance_stays() -> None:
+    secret = Secret(LONG_KEY)
+    assert secret.short("sk-aB3/ is 7 characters of 100% & more; C:\\temp &amp; %41") == (
+        "sk-aB3/ is 7 characters of 100% & more; C:\\temp &amp; %41"
+    )
+    assert secret.short("bad \ud800 and \x00") == "bad \ufffd and \ufffd"
+
+
+@pytest.mark.parametrize(
+    "quoted", ["hf_AbCdEfGhIjKlMnOpQr…", "…GhIjKlMnOpQrStUvWx", "aGZfQWJDZEVmR2hJaktsTW5PcFFyU3RVdld4"]
+)
+def test_a_server_that_quotes_part_of_a_key(quoted: str, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "hf_AbCdEfGhIjKlMnOpQrStUvWx")
+    with StandIn(lambda call: error(401, f"Invalid token {quoted}")) as server, pytest.raises(UserError) as caught:
+        make(server, key_env="SOME_KEY").ask([ask("a")])
+    assert "Invalid token" in str(caught.value) and "[key]" in str(caught.value)
+    assert not any(quoted[place : place + 8] in str(caught.value) for place in range(len(quoted) - 8))
+
+
+def test_words_that_a_placeholder_is_made_of_stay_in_answers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "sk-no-key-required")
+    with StandIn(lambda call: chat("No visa is required, sk-no-key-required.")) as server:
+        (reply,) = make(server, key_env="SOME_KEY").ask([ask("a")])
+    assert isinstance(reply, Reply) and reply.text == "No visa is required, [key]."
+
+
+def test_a_key_in_a_names_place_is_not_shown() -> None:
+    """A key can look like a name."""
+    for key in ("hf_AbCdEfGhIjKlMnOp", "abcdef0123456789", "A1" * 30):
+        with pytest.raises(UserError, match="the environment variable that key_env names holds no key") as caught:
+            read_key(key)
+        assert key not in str(caught.value)
 
 
 def test_a_placeholder_for_a_key_is_a_word_like_any_other(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

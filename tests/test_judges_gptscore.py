@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
+from dataclasses import replace
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from endpoint_stand_in import MODEL, StandIn, as_json
+from precis.endpoint import EndpointConfig, EndpointEngine
 from precis.endpoint.alignment import align
 from precis.endpoint.messages import NoReply, Reply, Request, TokenLogprob
 from precis.errors import BadInput, UserError
@@ -27,10 +30,13 @@ from precis.judges.gptscore_prompts import (
     template_text,
     templates_of,
 )
-from precis.judges.likelihood import EndpointLikelihood, Logps, Prompt, first_of_target, spans_of
+from precis.judges.likelihood import EndpointLikelihood, Logps, Prompt, first_of_target
+from precis.judges.policy_likelihood import PolicyLikelihood
 from precis.judges.run import run_judge
+from precis.models import Policy, train_tokenizer
 from precis.records import Candidate, Document, Failure, Group, Judgement, Maker, Score
 from precis.store import Store
+from tiny import tiny_model
 
 POLICY = Maker("policy", "m")
 DOCUMENT = Document("The old dog barked.\nThe red car drove on.")
@@ -150,25 +156,97 @@ def test_demonstrations_of_a_file(tmp_path: Path) -> None:
 
 def test_a_token_that_holds_a_character_of_the_target_counts() -> None:
     def first(*tokens: str, seam: int) -> int | None:
-        starts = [0, *accumulated(tokens)]
-        return first_of_target(spans_of(starts[:-1], starts[-1]), seam)
-
-    def accumulated(tokens: Sequence[str]) -> list[int]:
-        return list(accumulate(map(len, tokens)))
+        spans = align(tokens, "".join(tokens))
+        assert spans is not None
+        return first_of_target(spans, seam)
 
     assert first("S", ":", " A", " dog", seam=3) == 2, "the space before is in the first word's token"
     assert first("S", ":", " ", "A", " dog", seam=3) == 3, "the space before is a token of its own"
     assert first("S", ":\n\nA", " dog", seam=4) == 1, "a token that straddles the seam"
     assert first("S:", "A dog", seam=2) == 1
     assert first("S:", "A dog", seam=7) is None
-    # "é" in two tokens, of which each has the character's place.
-    assert first_of_target(spans_of([0, 1, 1, 2], 3), 1) == 1
+    # "é" in two tokens, of which each holds the character.
+    assert first_of_target([(0, 1), (1, 2), (1, 2), (2, 3)], 1) == 1
     # Offsets without the white space before a word.
     assert first_of_target([(0, 1), (1, 2), (3, 4), (5, 8)], 3) == 2
     # Where a character's last part is shown by no token, the token behind it is counted from the seam behind it on.
     text = "see \N{GRINNING FACE}b"
-    starts = align(["see", " ", "", "b"], text)
-    assert starts is not None and first_of_target(spans_of(starts, len(text)), text.index("b")) == 3
+    spans = align(["see", " ", "", "b"], text)
+    assert spans is not None and first_of_target(spans, text.index("b")) == 3
+
+
+FACE = "\N{GRINNING FACE}"
+# "S: 😀 A" as the tokens b"S", b":", b" \xf0\x9f", b"\x98\x80", b" A", in the ways in which servers show them.
+SHOWN = {
+    "U+FFFD": ["S", ":", " \ufffd", "\ufffd\ufffd", " A"],
+    "bytes": ["S", ":", r"bytes:\x20\xf0\x9f", r"bytes:\x98\x80", " A"],
+    "with its last part": ["S", ":", "", f" {FACE}", " A"],
+    "not at all": ["S", ":", " ", "", " A"],
+}
+
+
+@pytest.mark.parametrize("tokens", SHOWN.values(), ids=SHOWN.keys())
+def test_a_space_with_part_of_the_first_character_counts(tokens: list[str], tmp_path: Path) -> None:
+    """The score by hand: of the log-probs -1, -2, -4, -8 behind the first token, the last three."""
+    prompt = Prompt("S: ", f"{FACE} A")
+    choice = {
+        "text": prompt.text + "!",
+        "logprobs": {"tokens": [*tokens, "!"], "token_logprobs": [None, -1.0, -2.0, -4.0, -8.0, -16.0]},
+    }
+    with StandIn(lambda call: as_json({"model": MODEL, "choices": [choice]})) as server:
+        config = EndpointConfig(server.url, MODEL, key_env="", cache=str(tmp_path))
+        for _ in range(2):  # from the server, and from the cache
+            likelihood = EndpointLikelihood(EndpointEngine(config, quiet=True))
+            assert likelihood.logps([prompt]) == [(-2.0, -4.0, -8.0)]
+    assert len(server.calls) == 1
+
+
+class Slow:
+    """A tokenizer that tells no offsets."""
+
+    is_fast = False
+
+    def __init__(self, tokenizer: Any):
+        self._fast = tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fast, name)
+
+    def __call__(self, text: str, **options: Any) -> Any:
+        assert "return_offsets_mapping" not in options
+        return self._fast(text, **options)
+
+
+def test_a_model_in_memory_counts_by_the_same_bytes() -> None:
+    """Fast and slow tokenizers, against the bytes of each token."""
+    faces = [chr(ord(FACE) + number) for number in range(40)]
+    tokenizer = train_tokenizer(tuple(f"a {face}" for face in faces), vocab_size=268)
+    byte_of = {character: byte for byte, character in bytes_of_characters().items()}
+    contexts = ("TL;DR: ", "Summary:\n", "Here is ")
+    targets = (f"{FACE} Anna", "\N{SLIGHTLY SMILING FACE} Anna met.", "\N{SNOWMAN}", "é", "Ben", "“Anna”")
+    straddle = 0
+    for context, target in product(contexts, targets):
+        prompt = Prompt(context, target)
+        pieces = [
+            bytes(byte_of[character] for character in token)
+            for token in tokenizer.convert_ids_to_tokens(tokenizer(prompt.text, add_special_tokens=False)["input_ids"])
+        ]
+        ends = list(accumulate(map(len, pieces)))
+        first = next(place for place, end in enumerate(ends) if end > len(context.encode()))
+        straddle += pieces[first].startswith(b" ") and pieces[first].decode("utf-8", "ignore") == " "
+        for own in (tokenizer, Slow(tokenizer)):
+            likelihood = PolicyLikelihood(Policy(tiny_model("llama"), own, "tiny"))
+            (row,) = likelihood._rows([prompt])
+            assert not isinstance(row, NoReply)
+            assert len(row.continuation) == len(pieces) - first, (prompt, pieces)
+    assert straddle >= 2, "tokens that hold the space and part of a character"
+
+
+def bytes_of_characters() -> dict[int, str]:
+    """How byte-level tokenizers spell bytes (GPT-2)."""
+    own = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    rest = [byte for byte in range(256) if byte not in own]
+    return {byte: chr(byte) for byte in own} | {byte: chr(256 + number) for number, byte in enumerate(rest)}
 
 
 # What it becomes
@@ -262,7 +340,7 @@ def test_every_setting_makes_another_judge() -> None:
     assert len({judge.info.id for judge in variants}) == len(variants)
     assert GPTScoreJudge(FakeModel(), length_penalty=1).info.id == variants[0].info.id
     for bad in (-1.0, float("nan"), float("inf")):
-        with pytest.raises(UserError, match="a length penalty of 0 or more"):
+        with pytest.raises(UserError, match="a length penalty"):
             GPTScoreJudge(FakeModel(), length_penalty=bad)
     with pytest.raises(UserError, match="two of different directions"):
         GPTScoreJudge(FakeModel(), templates_of() + templates_of(aspect="fluency"))
@@ -288,7 +366,7 @@ class FakeEngine:
     def _answer(self, text: str) -> Reply | NoReply:
         words = list(re.finditer(r" ?[^ \n]+|\n\n| ", text))
         told = self.change(
-            [TokenLogprob(m[0], -len(m[0]) / 4 if number else None, m.start()) for number, m in enumerate(words)]
+            [TokenLogprob(m[0], -len(m[0]) / 4 if number else None, *m.span()) for number, m in enumerate(words)]
         )
         return told if isinstance(told, NoReply) else Reply("", "length", None, None, tuple(told))
 
@@ -309,7 +387,7 @@ def test_a_server_that_lists_log_probs() -> None:
     ("change", "why"),
     [
         (lambda tokens: NoReply("the server gives no log-probs of a prompt (echo with logprobs)"), "no log-probs of a"),
-        (lambda tokens: [*tokens[:-1], TokenLogprob("x", None, tokens[-1].offset)], "no log-prob for some tokens"),
+        (lambda tokens: [*tokens[:-1], replace(tokens[-1], logp=None)], "no log-prob for some tokens"),
         (lambda tokens: [], "no token of the text"),
     ],
     ids=["none", "some", "no list"],

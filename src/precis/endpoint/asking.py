@@ -41,12 +41,18 @@ class CapReached(Exception):
 
 @dataclass
 class Health:
-    """What is known of the server, over all calls: whether it was ever reached, and how many requests in a row were
-    given up, and refused before the first that was not."""
+    """What is known of the server, over all calls.
+
+    `reached` is whether anything ever came from it, `works` whether it has done what it was asked, `worked` whether
+    the cache says so of an earlier run. `given_up` counts the requests in a row that were given up, `in_vain` those
+    that ended without an answer before the first that shows that the server works.
+    """
 
     reached: bool = False
+    works: bool = False
+    worked: bool = False
     given_up: int = 0
-    refused: int | None = 0
+    in_vain: int = 0
 
 
 class Asking:
@@ -136,14 +142,17 @@ class Asking:
                 self._results.put((job, error))
 
     def _judge(self, job: Job, outcome: Outcome | BaseException) -> Iterator[tuple[Job, Answered]]:
+        if isinstance(outcome, Fatal) and outcome.own and (self._health.works or self._health.worked):
+            outcome = Answered(outcome.own, free=True)
         self._account(job, outcome)
         if isinstance(outcome, BaseException):
             raise outcome
         if isinstance(outcome, Fatal):
             self._stop(outcome.why)
         elif isinstance(outcome, Answered):
-            yield job, outcome
             self._note_answer(outcome)
+            yield job, outcome
+            self._stop_if_in_vain(outcome)
         elif job.tries <= self._tries_left(outcome):
             self._put_off(job, outcome)
         else:
@@ -151,15 +160,16 @@ class Asking:
 
     def _note_answer(self, answer: Answered) -> None:
         self._health.reached, self._health.given_up = True, 0
-        if not answer.free:
-            self._health.refused = None
-        elif self._health.refused is not None:
-            self._health.refused += 1
-            if self._health.refused >= _HOPELESS and isinstance(answer.result, NoReply):
-                self._stop(
-                    f"{self._config.url}, asked for the model {self._config.model!r}, refused the first {_HOPELESS} "
-                    f"requests; the last time {answer.result.why}"
-                )
+        self._health.works = self._health.works or answer.shows_it_works
+        self._health.in_vain += not self._health.works
+
+    def _stop_if_in_vain(self, answer: Answered) -> None:
+        if not self._health.works and self._health.in_vain >= _HOPELESS and isinstance(answer.result, NoReply):
+            did = "refused" if answer.free else "answered none of"
+            self._stop(
+                f"{self._config.url}, asked for the model {self._config.model!r}, {did} the first {_HOPELESS} "
+                f"requests; the last time {answer.result.why}"
+            )
 
     def _tries_left(self, outcome: Again) -> int:
         first_contact = outcome.unreachable and not self._health.reached

@@ -92,7 +92,7 @@ def _to_json(result: Reply | NoReply, model: str | None) -> dict[str, Any]:
         "finish": result.finish,
         "prompt_tokens": result.prompt_tokens,
         "completion_tokens": result.completion_tokens,
-        "tokens": [[token.token, token.logp, token.offset] for token in result.tokens],
+        "tokens": [[token.token, token.logp, token.offset, token.end] for token in result.tokens],
         "model": model,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -57,6 +58,11 @@ class EndpointConfig:
         # Values may come from a TOML list.
         object.__setattr__(self, "leave_out", tuple(self.leave_out))
         _require(self, "model", bool(self.model.strip()), "a model's name")
+        if self.key_env and not _VARIABLE.fullmatch(self.key_env):  # it may be the key: it is not repeated
+            raise UserError(
+                "endpoint setting key_env: expected the name of an environment variable (letters, digits, _), never a "
+                "key; put the key into a variable, and the variable's name here"
+            )
         for name in ("connect_seconds", "read_seconds", "longest_wait_seconds"):
             _require(self, name, 0 < getattr(self, name) < math.inf, "seconds above 0")
         _require(self, "concurrency", self.concurrency >= 1, "at least 1")
@@ -64,7 +70,7 @@ class EndpointConfig:
         for name in ("max_tokens_spent", "max_money", "price_in", "price_out"):
             value = getattr(self, name)
             _require(self, name, value is None or 0 <= value < math.inf, "0 or more")
-        _require(self, "max_tokens_field", self.max_tokens_field in _LIMITS, f"one of {', '.join(_LIMITS)}")
+        _require(self, "max_tokens_field", self.max_tokens_field in _FIELDS, f"one of {', '.join(_FIELDS)}")
         if self.max_money is not None and (self.price_in is None or self.price_out is None):
             raise UserError("endpoint setting max_money: give price_in and price_out, the price of a million tokens")
         try:
@@ -74,6 +80,13 @@ class EndpointConfig:
         capped = self.max_money is not None or self.max_tokens_spent is not None
         if capped and {"max_tokens", self.max_tokens_field} & {*self.leave_out}:
             raise UserError("a spending cap needs a limit on each answer: take max_tokens out of leave_out")
+        for name in (*LIMITS, *TIMES):
+            value = self.extra.get(name, 1)
+            if capped and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise UserError(
+                    f"a spending cap needs a limit on each answer: expected a whole number above 0 as extra.{name}, "
+                    f"found {value!r}"
+                )
 
     def answer_settings(self) -> dict[str, Any]:
         """What decides the answers, as JSON; part of a judge's settings and of the cache's keys.
@@ -91,14 +104,24 @@ class EndpointConfig:
         return settings
 
 
-_LIMITS = ("max_tokens", "max_completion_tokens")
+_FIELDS = ("max_tokens", "max_completion_tokens")
+# What servers call the limit of an answer's length: OpenAI's names, llama.cpp's, Hugging Face's.
+LIMITS = (*_FIELDS, "n_predict", "max_new_tokens")
+# What they call the number of answers to one question, of which all are charged.
+TIMES = ("n", "best_of")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _clean_url(url: str) -> str:
     """The URL without what users paste along. Says nothing of its content: there may be a password in it."""
     parts = _split(url.strip())
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.isprintable():
         raise UserError("endpoint setting url: expected an address such as http://localhost:8000/v1")
+    if not _is_host(parts.hostname):
+        raise UserError(
+            "endpoint setting url: its host is no name: expected parts of 1 to 63 letters, digits and hyphens with one "
+            "dot between them, as in http://my-server.example.org/v1"
+        )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UserError(
             "endpoint setting url: give the address only; a key or password belongs into the environment variable "
@@ -116,6 +139,16 @@ def _split(url: str) -> SplitResult | None:
         return parts if parts.port is None or parts.port > 0 else None
     except ValueError:  # a port that is no number, a bracket left open
         return None
+
+
+def _is_host(host: str) -> bool:
+    """Whether a network library can look for such a name; one that cannot be encoded ends in its own exceptions."""
+    if " " in host or not host.isprintable():
+        return False
+    try:
+        return bool(host.removesuffix(".").encode("idna"))
+    except UnicodeError:  # an empty part, or a long one
+        return False
 
 
 def _require(config: EndpointConfig, name: str, holds: bool, expected: str) -> None:

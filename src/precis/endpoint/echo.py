@@ -18,10 +18,13 @@ from .alignment import align
 from .messages import NoReply, Request, TokenLogprob
 
 PROBE = Request(prompt="One, two, three, four, five, six, seven, eight, nine, ten, eleven", echo_logprobs=True)
-UNPROVEN = (
+# Verdicts about the server are not permanent: set up otherwise, or with another vocabulary, it may give the numbers.
+UNPROVEN = NoReply(
     "the server lists no log-prob for the token it writes, so its log-probs of a text cannot be checked; they may "
-    "stand one token off"
+    "stand one token off",
+    permanent=False,
 )
+NOT_GIVEN = NoReply("the server gives no log-probs of a prompt (echo with logprobs)", permanent=False)
 _SPECIAL = re.compile(r"<[^<>]*>|\[[A-Z]+\]|")
 # Sums of float32 exponentials can leave a certain token a hair above 0.
 _ABOVE_ZERO = 1e-3
@@ -33,32 +36,37 @@ def read_echo(choice: Mapping[str, Any], prompt: str) -> tuple[tuple[TokenLogpro
     """The prompt's tokens, or why there are none; and whether the evidence is there."""
     lists = _lists(choice)
     if lists is None:
-        return NoReply("the server gives no log-probs of a prompt (echo with logprobs)"), True
+        return NOT_GIVEN, True
     tokens, logps = lists
-    written = choice.get("text")
-    silent = isinstance(written, str) and written.removeprefix(prompt) == ""
+    text = choice.get("text")
+    written = text.removeprefix(prompt) if isinstance(text, str) else None
+    if written and "".join(tokens) == written:
+        return NOT_GIVEN, True  # llama.cpp's server ignores `echo`, and lists what it wrote
+    silent = written == ""
     for extra in (1, 0):
         for skip in (0, 1):
             if skip and not _SPECIAL.fullmatch(tokens[0]):
                 continue
             kept = slice(skip, len(tokens) - extra)
-            places = align(tokens[kept], prompt)
-            if places is None:
+            spans = align(tokens[kept], prompt)
+            if spans is None:
                 continue
             if not extra and not silent:
-                return NoReply(UNPROVEN), True
-            return _numbers(tokens[kept], logps[kept], places), bool(extra)
+                return UNPROVEN, True
+            return _numbers(tokens[kept], logps[kept], spans), bool(extra)
     return NoReply("the tokens that the server lists do not spell the prompt", raw=repr(tokens[:40])), True
 
 
-def _numbers(tokens: list[str], logps: list[float | None], places: list[int]) -> tuple[TokenLogprob, ...] | NoReply:
+def _numbers(
+    tokens: list[str], logps: list[float | None], spans: list[tuple[int, int]]
+) -> tuple[TokenLogprob, ...] | NoReply:
     told = [logp if logp is not None and _STANDS_FOR_LN_0 < logp < math.inf else None for logp in logps]
     known = [logp for logp in told if logp is not None]
     if not known:
-        return NoReply("the server gives no log-probs of a prompt (echo with logprobs)")
+        return NOT_GIVEN
     if max(known) > _ABOVE_ZERO:
-        return NoReply(f"the server gives {max(known):g} as the log of a probability")
-    return tuple(TokenLogprob(*row) for row in zip(tokens, told, places))
+        return NoReply(f"the server gives {max(known):g} as the log of a probability", permanent=False)
+    return tuple(TokenLogprob(token, logp, *span) for token, logp, span in zip(tokens, told, spans, strict=True))
 
 
 def _lists(choice: Mapping[str, Any]) -> tuple[list[str], list[float | None]] | None:

@@ -123,6 +123,7 @@ class EndpointEngine:
         if kept is None:
             return False
         self._ledger.count(cached=len(job.places))
+        self._health.worked = self._health.worked or isinstance(kept.result, Reply)
         self._note_model(kept.model, len(job.places))
         for place in job.places:
             answers[place] = kept.result
@@ -132,6 +133,8 @@ class EndpointEngine:
         self._connected()  # a missing key stops here, before anything is sent
         asking = Asking(self._send, self._config, self._ledger, self._health, self._clock)
         unproven: list[tuple[Job, Answered]] = []
+        # A server that is not set up refuses everything: what it refuses before it works is not the request's fault.
+        refused: list[tuple[Job, Answered]] = []
         try:
             with closing(asking.run(jobs)) as ended:
                 for job, answer in ended:
@@ -144,10 +147,17 @@ class EndpointEngine:
                         ready, unproven = [], [*unproven, (job, answer)]
                     else:
                         ready = [(job, answer)]
+                    if self._health.works:
+                        ready, refused = refused + ready, []
                     for each in ready:
-                        self._finish(*each, answers, bar)
+                        if each[1].refused and not self._health.works:
+                            refused.append(each)
+                        else:
+                            self._finish(*each, answers, bar)
         except CapReached as reached:
             raise UserError(self._cap_sentence(reached.job)) from None
+        for job, answer in refused:
+            self._finish(job, replace(answer, result=_passing(answer.result)), answers, bar)
 
     def _connected(self) -> Transport:
         if self._transport is None:
@@ -157,9 +167,9 @@ class EndpointEngine:
         return self._transport
 
     def _send(self, job: Job) -> Outcome:
-        """One try; runs in a thread. An answer is kept before anything else can go wrong."""
+        """One try; runs in a thread. An answer that costs is kept before anything else can go wrong."""
         outcome = self._connected().send(job)
-        if isinstance(outcome, Answered) and outcome.proven:
+        if isinstance(outcome, Answered) and outcome.proven and not outcome.refused:
             self._cache.put(job.key, outcome.result, outcome.model)
         return outcome
 
@@ -172,13 +182,14 @@ class EndpointEngine:
             self._echo_proven = None if kept is None else isinstance(kept.result, Reply)
         elif answer.proven and isinstance(answer.result, Reply):
             self._echo_proven = True
-        elif not job.places and not (isinstance(answer.result, NoReply) and not answer.result.permanent):
+        elif not job.places and (answer.refused or not answer.free):  # else the probe was given up
             self._echo_proven = self._echo_proven or False
 
     def _finish(self, job: Job, answer: Answered, answers: list[Reply | NoReply | None], bar: Progress) -> None:
         result = answer.result
         if not answer.proven:
-            result = result if self._echo_proven else NoReply(UNPROVEN, permanent=self._echo_proven is False)
+            result = result if self._echo_proven else UNPROVEN
+        if not answer.proven or answer.refused:
             self._cache.put(job.key, result, answer.model)
         kind = "answered" if isinstance(result, Reply) else "no_reply"
         repeated = max(0, len(job.places) - 1)
@@ -211,3 +222,7 @@ class EndpointEngine:
             f"stopped before the cap {caps} could be passed: {self.spent.sentence()}; the next request can take up to "
             f"{self._ledger.needs(job):,} tokens; {kept}, and a higher cap goes on from there"
         )
+
+
+def _passing(result: Reply | NoReply) -> Reply | NoReply:
+    return result if isinstance(result, Reply) else replace(result, permanent=False)

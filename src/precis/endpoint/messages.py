@@ -59,15 +59,17 @@ class Request:
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A token of the prompt: its text as the server spells it, ln p given all before it, its first character's place.
+    """A token of the prompt: its text as the server spells it, ln p given all before it, the characters that it holds.
 
-    `logp` is None where the server gives none: always for the very first token. A token that holds only part of a
-    character has that character's place. Tokens that are not in the prompt (a BOS) are not listed.
+    They begin at `offset` and end before `end`. A token that holds only part of a character has that character's
+    place. `logp` is None where the server gives none: always for the very first token. Tokens that are not in the
+    prompt (a BOS) are not listed.
     """
 
     token: str
     logp: float | None
     offset: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class NoReply:
     """Why one request has no answer; `raw` is what came instead, shortened.
 
     A `permanent` one would end the same way again (a refusal, a text too long), is kept in the cache and not asked
-    again; else the server failed, and a later run tries again.
+    again; else the server failed or is not set up for it, and a later run tries again.
     """
 
     why: str

@@ -24,6 +24,16 @@ class Answered:
     free: bool = False
     proven: bool = True
 
+    @property
+    def refused(self) -> bool:
+        """Whether the server would not try: about this request, or about all of them where it is not set up."""
+        return self.free and isinstance(self.result, NoReply) and self.result.permanent
+
+    @property
+    def shows_it_works(self) -> bool:
+        """Whether the server did what it was asked: an answer, or none for a reason that lies in the request."""
+        return not self.free and (isinstance(self.result, Reply) or self.result.permanent)
+
 
 @dataclass(frozen=True)
 class Again:
@@ -39,9 +49,13 @@ class Again:
 
 @dataclass(frozen=True)
 class Fatal:
-    """What would meet every further request too; `why` is the sentence for the user."""
+    """What would meet every further request too; `why` is the sentence for the user.
+
+    `own` is what it is instead where the server is known to answer others; None where that changes nothing.
+    """
 
     why: str
+    own: NoReply | None = None
 
 
 Outcome = Answered | Again | Fatal

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..records import content_hash
-from .config import EndpointConfig
+from .config import LIMITS, TIMES, EndpointConfig
 from .messages import Request
 
-# Counted into the hash: a change of what is kept, or of how answers are read, asks anew.
-FORMAT = 1
+# Counted into the hash: a change of what is kept, or of how answers are read, asks anew. Log-probs of a text have one
+# of their own, so that answers that were paid for outlive its changes. 2: where each token ends.
+FORMAT, ECHO_FORMAT = 1, 2
 # Room for what a chat template adds: a system prompt of its own, and marks around each message.
 _TEMPLATE_TOKENS, _MESSAGE_TOKENS = 128, 16
 
@@ -60,12 +62,24 @@ def job_of(request: Request, config: EndpointConfig) -> Job:
     path = "/chat/completions" if chat else "/completions"
     texts = [text for _, text in request.messages] if chat else [request.prompt or ""]
     prompt_bytes = sum(len(text.encode("utf-8")) for text in texts)
+    version = ECHO_FORMAT if request.echo_logprobs else FORMAT
     return Job(
-        key=content_hash("e", [FORMAT, config.url, path, body, request.repeat]),
+        key=content_hash("e", [version, config.url, path, body, request.repeat]),
         path=path,
         body=body,
         request=request,
         prompt_bytes=prompt_bytes,
         prompt_bound=prompt_bytes + _TEMPLATE_TOKENS + _MESSAGE_TOKENS * len(request.messages),
-        completion_bound=body[limit] if isinstance(body.get(limit), int) else request.max_tokens,
+        completion_bound=_longest(body, request.max_tokens),
     )
+
+
+def _longest(body: Mapping[str, Any], default: int) -> int:
+    """The most tokens that a server can write: it may know another of the limits than the one that was meant, and may
+    write several answers."""
+
+    def largest(names: Sequence[str], default: int) -> int:
+        told = (body.get(name) for name in names)
+        return max((value for value in told if isinstance(value, int) and value > 0), default=default)
+
+    return largest(LIMITS, default) * largest(TIMES, 1)

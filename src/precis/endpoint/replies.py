@@ -25,6 +25,9 @@ def read_reply(body: Any, request: Request) -> Answered | Again:
         what = f"an error inside a 200: {body['error']}" if body.get("error") else "no choices"
         return Again(f"answered with {what}", charged=not body.get("error"))
     choice = choices[0]
+    # OpenRouter's and Mistral's words for an answer that broke off: what came until then may look like a whole one.
+    if choice.get("error") or body.get("error") or choice.get("finish_reason") == "error":
+        return Again(f"broke off with an error: {choice.get('error') or body.get('error') or 'no word'}", charged=True)
     message = choice.get("message") if request.prompt is None else {"content": choice.get("text")}
     if not isinstance(message, Mapping) or (request.prompt is not None and not isinstance(message["content"], str)):
         return Again("answered with a choice without a text", charged=True)
@@ -32,6 +35,10 @@ def read_reply(body: Any, request: Request) -> Answered | Again:
     usage = told if isinstance(told, Mapping) else {}
     prompt_tokens, completion_tokens = (_count(usage.get(f"{side}_tokens")) for side in ("prompt", "completion"))
     text, proven = _text(message.get("content")), True
+    # No prompt is of no tokens, and no text; a server that says so does not count.
+    prompt_tokens = prompt_tokens or None
+    if text and not request.echo_logprobs:
+        completion_tokens = completion_tokens or None
     finish = _clean(str(choice.get("finish_reason") or "unknown"))[:40]
     result: Reply | NoReply
     if request.echo_logprobs:
@@ -50,7 +57,7 @@ def read_reply(body: Any, request: Request) -> Answered | Again:
         model=model if isinstance(model, str) else None,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
-        written=len(text.encode("utf-8")),
+        written=sum(len(_written(choice).encode("utf-8")) for choice in choices),
         proven=proven,
     )
 
@@ -77,6 +84,14 @@ def _why_nothing(message: Mapping[str, Any], text: str, finish: str) -> str | No
     if finish == "length":
         return "the answer is empty: its tokens were used up before it began (thinking?); raise max_tokens"
     return f"the answer is empty (finish reason {finish})"
+
+
+def _written(choice: Any) -> str:
+    """All that one of the answers holds, for an estimate of what it costs."""
+    if not isinstance(choice, Mapping):
+        return ""
+    message = choice.get("message")
+    return _text(message.get("content") if isinstance(message, Mapping) else choice.get("text"))
 
 
 def _text(content: Any) -> str:

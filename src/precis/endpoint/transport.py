@@ -3,12 +3,14 @@
 What is tried again: what a busy or restarting server, or a bad line, can cause (408, 409, 425, 429, 5xx, no
 connection, silence, an answer that is cut off or is no JSON). What is not: 400, 413, 422 and the like are about this
 request, which has no answer then. What would meet every request (a wrong key, no money left, a wrong model or
-address, a redirect) stops the run. A redirect is not followed: the key would go along.
+address, a redirect) stops the run. A redirect is not followed: the key would go along. 403 is either: a key that may
+not, or, once the server has answered others, a text that a gateway's moderation does not pass.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -16,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from ..errors import UserError
 from .backoff import Clock, retry_after
 from .config import EndpointConfig
 from .messages import NoReply
@@ -36,21 +39,31 @@ _FOR_ALL = {
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _NO_MODEL = {"model_not_found"}
 _LARGEST_BODY = 64 * 2**20
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Transport:
-    """Sends to one server. Safe to use from several threads."""
+    """Sends to one server. Safe to use from several threads. Raises `UserError` for an address or an environment with
+    which nothing can be sent."""
 
     def __init__(self, config: EndpointConfig, key: Secret, clock: Clock):
         self._config, self._key, self._clock = config, key, clock
         self._lock = threading.Lock()
         self._busy, self._closing = 0, False
-        self._client = httpx.Client(
-            headers={"User-Agent": "precis", **key.header()},
-            timeout=httpx.Timeout(config.read_seconds, connect=config.connect_seconds, pool=None),
-            limits=httpx.Limits(max_connections=config.concurrency),
-            follow_redirects=False,
-        )
+        try:
+            httpx.URL(config.url)
+        except httpx.InvalidURL as error:
+            raise UserError(f"endpoint setting url: no address: {self._said(error)}") from None
+        try:
+            self._client = httpx.Client(
+                headers={"User-Agent": "precis", **key.header()},
+                timeout=httpx.Timeout(config.read_seconds, connect=config.connect_seconds, pool=None),
+                limits=httpx.Limits(max_connections=config.concurrency),
+                follow_redirects=False,
+            )
+        except (ImportError, ValueError, httpx.InvalidURL, OSError) as error:
+            raise UserError(_unusable_proxy() or _unusable_environment(error, self._said(error))) from None
 
     def close(self) -> None:
         """Close the connections, now or when the last request under way has ended: a thread may still listen."""
@@ -81,7 +94,9 @@ class Transport:
             return Again(f"cannot be reached: {self._said(error)}", unreachable=True)
         except httpx.TimeoutException:
             return Again(f"did not answer within {self._config.read_seconds:g} seconds", charged=True)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        except (httpx.InvalidURL, UnicodeError) as error:  # a name that cannot be looked for: nothing was sent
+            return Fatal(_unusable_proxy() or f"{self._config.url} cannot be asked: {self._said(error)}")
+        except (httpx.HTTPError, httpx.StreamError) as error:
             return Again(f"broke off: {self._said(error)}", charged=True)
         if response.status_code == HTTPStatus.OK:
             return self._read_ok(content, job)
@@ -122,8 +137,10 @@ class Transport:
             advice = _FOR_ALL[404]
         if advice:
             key = self._config.key_env or "(none is set: key_env is empty)"
+            own = NoReply(f"the server {why}", raw=raw, permanent=False) if advice == _FOR_ALL[403] else None
             advice = advice.format(key=key) if status in (401, 403) else advice
-            return Fatal(f"{self._config.url}{job.path}, asked for the model {self._config.model!r}, {why}; {advice}")
+            asked = f"{self._config.url}{job.path}, asked for the model {self._config.model!r}"
+            return Fatal(f"{asked}, {why}; {advice}", own)
         if status in _MAY_PASS or status >= 500 or status < 300:
             return Again(why, raw=raw, after=retry_after(response.headers, self._clock))
         return Answered(NoReply(f"the server {why}", raw=raw), free=True)
@@ -133,6 +150,35 @@ class Transport:
 
     def _said(self, error: Exception) -> str:
         return self._key.short(str(error)) or type(error).__name__
+
+
+def _unusable_proxy() -> str | None:
+    """What is wrong with one of the environment's proxies, without its address: there may be a password in it."""
+    for name, value in os.environ.items():
+        if name.lower() not in _PROXIES or not value:
+            continue
+        address = value if "://" in value else f"http://{value}"
+        try:
+            httpx.HTTPTransport(proxy=address, trust_env=False).close()
+            if httpx.URL(address).host.encode("idna"):
+                continue
+        except ImportError:
+            return f"the environment variable {name} names a SOCKS proxy, which needs: pip install 'httpx[socks]'"
+        except (ValueError, httpx.InvalidURL):
+            pass
+        return f"the environment variable {name} names no proxy: expected an address such as http://host:3128"
+    return None
+
+
+def _unusable_environment(error: Exception, said: str) -> str:
+    """What else there can be in the environment that no connection can be made with."""
+    if isinstance(error, OSError):
+        names = [name for name in _CERTIFICATES if os.environ.get(name)]
+        which = f"that the environment variable {names[0]} names" if names else "of this system"
+        return f"cannot read the certificates {which}: {said}"
+    names = [name for name in ("NO_PROXY", "no_proxy") if os.environ.get(name)]
+    which = f"the environment variable {names[0]}" if names else "this system's proxy"
+    return f"{which} cannot be used: {said}"
 
 
 def _error_in(content: bytes) -> tuple[str, str]:

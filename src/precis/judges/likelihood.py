@@ -59,13 +59,11 @@ class Likelihood(Protocol):
         ...
 
 
-def spans_of(starts: Sequence[int], length: int) -> list[tuple[int, int]]:
-    """The characters that each token covers, from where each begins. One that is part of a character covers it."""
-    return [(start, max(start + 1, end)) for start, end in zip(starts, [*starts[1:], length])]
-
-
 def first_of_target(spans: Sequence[tuple[int, int]], seam: int) -> int | None:
-    """The first token that holds a character of the target; None if no token does."""
+    """The first token that holds a character of the target, or part of one; None if no token does.
+
+    `spans` are each token's characters, whole ones: two tokens with parts of one character both hold it.
+    """
     return next((place for place, (_, end) in enumerate(spans) if end > seam), None)
 
 
@@ -96,7 +94,7 @@ class EndpointLikelihood:
 def _read(prompt: Prompt, reply: Reply | NoReply) -> Logps | NoReply:
     if isinstance(reply, NoReply):
         return reply
-    first = first_of_target(spans_of([token.offset for token in reply.tokens], len(prompt.text)), prompt.seam)
+    first = first_of_target([(token.offset, token.end) for token in reply.tokens], prompt.seam)
     if first is None:
         return NoReply("the server lists no token of the text to be scored")
     known = tuple(token.logp for token in reply.tokens[first:] if token.logp is not None)

@@ -17,7 +17,7 @@ from ..logprobs.packed import bins
 from ..models import evaluating, max_positions, unwrap
 from ..render import TokenGroup
 from ..render.renderer import conventional_specials, plain_ids
-from .likelihood import Logps, Prompt, first_of_target, spans_of
+from .likelihood import Logps, Prompt, first_of_target
 
 if TYPE_CHECKING:
     from ..models import Policy
@@ -152,8 +152,8 @@ class PolicyLikelihood:
             )
             return list(encoded["input_ids"]), [tuple(span) for span in encoded["offset_mapping"]]
         ids = plain_ids(tokenizer, text)
-        starts = align([tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids], text)
-        return None if starts is None else (ids, spans_of(starts, len(text)))
+        spans = align([tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids], text)
+        return None if spans is None else (ids, spans)
 
 
 def _families(
