@@ -78,7 +78,8 @@ def test_from_documents_to_a_summary_by_single_commands(
     capsys.readouterr()
     assert run("evaluate", "-o", tmp_path / "evaluation", *common) == 0
     shown = capsys.readouterr().out
-    assert "note: 3 win rates are not listed" in shown and "not estimable" not in shown, "no judge saw the references"
+    assert "no judge has judged both a system and the references, so there is no win rate" in shown
+    assert "win rate 0" not in shown and "not estimable" not in shown
     assert (tmp_path / "evaluation" / "outputs.jsonl").is_file()
     assert run("export", "trl", tmp_path / "pairs.jsonl", "--judge", "length", *common) == 0
     text = tmp_path / "text.txt"

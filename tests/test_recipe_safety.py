@@ -59,7 +59,11 @@ def test_a_test_document_that_the_training_file_has_too_is_left_out_of_training(
 ) -> None:
     for split, numbers in {"train": range(20), "valid": (30, 31), "test": (40, 0, 41, 30, 7)}.items():
         (tmp_path / f"{split}.jsonl").write_text(rows(*numbers))
-    given = ["data.kind=jsonl", *(f"data.{split}={tmp_path / split}.jsonl" for split in ("train", "valid", "test"))]
+    given = [
+        "data.kind=jsonl",
+        "feedback.judge=rouge",
+        *(f"data.{split}={tmp_path / split}.jsonl" for split in ("train", "valid", "test")),
+    ]
     settings = load_settings(human_feedback.HumanFeedback, "human-feedback", overrides=given)
     with open_workspace(tmp_path / "work", settings) as work:
         documents = steps.load_documents(work, settings.data, seed=1)

@@ -16,7 +16,7 @@ from precis.recipes.stages import shared
 from precis.recipes.sweep_plan import Planned, plan, split_values
 
 RECIPE = recipe_named("llm-reference")
-K, PENALTY = "candidates.k=4,8,16", "candidates.decoding.diversity_penalty=0,1"
+K, PENALTY = "candidates.k=2,4,8", "candidates.decoding.diversity_penalty=0,1"
 
 
 def planned(tmp_path: Path, *vary: str, files: tuple[str, ...] = (), overrides: tuple[str, ...] = ()) -> list[Planned]:
@@ -30,11 +30,11 @@ def how(run: Planned) -> llm_reference.LLMReference:
 
 def test_every_combination_is_a_run(tmp_path: Path) -> None:
     runs = planned(tmp_path, K, PENALTY, overrides=("seed=3",))
-    assert [run.name for run in runs] == [f"k={k},diversity_penalty={p}" for k in (4, 8, 16) for p in (0, 1)]
+    assert [run.name for run in runs] == [f"k={k},diversity_penalty={p}" for k in (2, 4, 8) for p in (0, 1)]
     found = [(how(run).candidates.k, how(run).candidates.decoding.diversity_penalty) for run in runs]
-    assert found == [(k, p) for k in (4, 8, 16) for p in (0, 1)]
+    assert found == [(k, p) for k in (2, 4, 8) for p in (0, 1)]
     assert {how(run).seed for run in runs} == {3}
-    assert runs[1].varied == {"candidates.k": "4", "candidates.decoding.diversity_penalty": "1"}
+    assert runs[1].varied == {"candidates.k": "2", "candidates.decoding.diversity_penalty": "1"}
 
 
 def test_files_lie_over_the_preset_and_the_command_of_a_run_gives_its_settings(tmp_path: Path) -> None:

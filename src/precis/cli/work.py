@@ -136,6 +136,8 @@ def evaluate_command(
         say(f"  at equal length {rate.length_controlled}")
     if silent := len(evaluation.win_rates) - len(known):
         say(f"note: {silent} win rates are not listed, since their judge gave no verdict between the two systems")
+    if judgements and not evaluation.win_rates:
+        say(f"note: no judge has judged both a system and {chosen or 'the references'}, so there is no win rate")
     for warning in evaluation.warnings:
         say(f"note: {warning}")
     emit({k: v for k, v in to_plain(evaluation).items() if k not in ("outputs", "verdicts")}, as_json)

@@ -95,7 +95,7 @@ def split_values(text: str) -> list[str]:
 def _axis(text: str) -> tuple[str, list[str]]:
     key, equals, values = text.partition("=")
     if not equals or not key.strip() or not values.strip():
-        raise UserError(f"--vary {text!r}: expected KEY=V1,V2, for instance candidates.k=4,8,16")
+        raise UserError(f"--vary {text!r}: expected KEY=V1,V2, for instance candidates.k=2,4,8")
     return key.strip(), split_values(values)
 
 
