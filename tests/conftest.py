@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from endpoint_stand_in import EngineOf, FakeClock
+    from precis.endpoint import EndpointEngine
 
 # Before torch is imported: several test processes with several threads each would only wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -38,3 +43,25 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PRECIS_STORE", raising=False)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The clock of `engine_of`'s engines, which waits for nothing and notes what it would have waited."""
+    from endpoint_stand_in import FakeClock
+
+    return FakeClock()
+
+
+@pytest.fixture
+def engine_of(tmp_path: Path, clock: FakeClock) -> EngineOf:
+    """An endpoint engine for a stand-in, one request at a time, with its cache in `tmp_path / "cache"`."""
+    from endpoint_stand_in import MODEL
+    from precis.endpoint import EndpointConfig, EndpointEngine
+
+    def engine(server: Any, **settings: Any) -> EndpointEngine:
+        url = server if isinstance(server, str) else server.url
+        defaults = {"model": MODEL, "key_env": "", "cache": str(tmp_path / "cache"), "concurrency": 1}
+        return EndpointEngine(EndpointConfig(url=url, **(defaults | settings)), quiet=True, clock=clock)
+
+    return engine

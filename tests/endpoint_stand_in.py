@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, TypeVar
 
+from precis.endpoint import EndpointEngine, Request
 from precis.endpoint.backoff import Clock
 
 MODEL = "stand-in"
@@ -167,3 +168,11 @@ class FakeClock(Clock):
             self.waits.append(seconds)
             self.time += seconds
             return None
+
+
+EngineOf = Callable[..., EndpointEngine]
+"""An engine for a stand-in, or for an address, with these settings: the fixture `engine_of`."""
+
+
+def ask(text: str, **settings: Any) -> Request:
+    return Request(messages=(("user", text),), **settings)

@@ -6,32 +6,21 @@ import json
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endpoint_stand_in import MODEL, Answer, Call, FakeClock, StandIn, as_json, error
-from precis.endpoint import EndpointConfig, EndpointEngine, NoReply, Reply, Request
+from endpoint_stand_in import MODEL, Answer, Call, EngineOf, StandIn, as_json, error
+from precis.endpoint import NoReply, Reply, Request
 from precis.endpoint.alignment import align
 from precis.endpoint.echo import NOT_GIVEN, PROBE, UNPROVEN
 from precis.errors import UserError
 
-Make = Callable[..., EndpointEngine]
 PROMPT = "A dog barked.\n\nSummary: A dog"
 TOKENS = ["A", " dog", " barked", ".\n\n", "Summary", ":", " A", " dog"]
 PLACES = [0, 1, 5, 12, 15, 22, 23, 25]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    def engine(server: StandIn) -> EndpointEngine:
-        config = EndpointConfig(url=server.url, model=MODEL, key_env="", cache=str(tmp_path), concurrency=1)
-        return EndpointEngine(config, quiet=True, clock=FakeClock())
-
-    return engine
 
 
 def echo(text: str = PROMPT) -> Request:
@@ -87,9 +76,9 @@ def rows_of(reply: Reply | NoReply) -> list[tuple[str, float | None, int]]:
     return [(token.token, token.logp, token.offset) for token in reply.tokens]
 
 
-def test_the_request_is_one_that_servers_take(make: Make) -> None:
+def test_the_request_is_one_that_servers_take(engine_of: EngineOf) -> None:
     with StandIn(vllm) as server:
-        make(server).ask([echo()])
+        engine_of(server).ask([echo()])
     assert server.calls[0].path == "/v1/completions"
     assert server.calls[0].body == {
         "model": MODEL, "prompt": PROMPT, "max_tokens": 1, "temperature": 0.0, "echo": True, "logprobs": 1,
@@ -98,84 +87,86 @@ def test_the_request_is_one_that_servers_take(make: Make) -> None:
 
 @pytest.mark.parametrize("bos", [True, False])
 @pytest.mark.parametrize("written", [" end", ""])
-def test_a_server_as_vllm(bos: bool, written: str, make: Make) -> None:
+def test_a_server_as_vllm(bos: bool, written: str, engine_of: EngineOf) -> None:
     with StandIn(lambda call: vllm(call, bos, written)) as server:
-        (reply,) = make(server).ask([echo()])
+        (reply,) = engine_of(server).ask([echo()])
         assert rows_of(reply) == expected(bos)
-        (again,) = make(server).ask([echo()])
+        (again,) = engine_of(server).ask([echo()])
     assert isinstance(again, Reply) and again.cached and rows_of(again) == expected(bos)
     assert len(server.calls) == 1
 
 
-def test_llama_cpp_python_with_a_bos_is_right_also_where_the_text_ends(make: Make) -> None:
+def test_llama_cpp_python_with_a_bos_is_right_also_where_the_text_ends(engine_of: EngineOf) -> None:
     def script(call: Call) -> Answer:
         return llama_cpp_python(call, bos=True, written="" if call.text == PROMPT else ",")
 
     with StandIn(script) as server:
-        engine = make(server)
+        engine = engine_of(server)
         replies = engine.ask([echo(), echo("A dog barked"), echo()])
         assert rows_of(replies[0]) == expected() == rows_of(replies[2])
         assert isinstance(replies[1], Reply)
         assert server.texts() == [PROMPT, PROBE.prompt, "A dog barked"]  # the doubt is settled once
         engine.ask([echo("Another one")])
         assert engine.spent.sent == engine.spent.answered + 1 == 4
-        again = make(server)
+        again = engine_of(server)
         again.ask([echo(), echo("A dog barked"), echo("Another one")])
         assert again.spent.sent == 0
 
 
 @pytest.mark.parametrize("written", [",", ""])
-def test_llama_cpp_python_without_a_bos_is_one_off_and_refused(written: str, make: Make) -> None:
+def test_llama_cpp_python_without_a_bos_is_one_off_and_refused(written: str, engine_of: EngineOf) -> None:
     def script(call: Call) -> Answer:
         return llama_cpp_python(call, bos=False, written=written if call.text != PROBE.prompt else ",")
 
     with StandIn(script) as server:
-        replies = make(server).ask([echo(), echo("A dog barked")])
+        replies = engine_of(server).ask([echo(), echo("A dog barked")])
         assert replies == [UNPROVEN] * 2
         assert len(server.calls) == (2 if written else 3)
         server.script = lambda call: llama_cpp_python(call, bos=True, written=written if call.text == PROMPT else ",")
-        assert rows_of(make(server).ask([echo()])[0]) == expected(), "another vocabulary, and the verdict is another"
+        assert rows_of(engine_of(server).ask([echo()])[0]) == expected(), (
+            "another vocabulary, and the verdict is another"
+        )
 
 
-def test_without_evidence_there_are_no_numbers(make: Make) -> None:
+def test_without_evidence_there_are_no_numbers(engine_of: EngineOf) -> None:
     with StandIn(lambda call: llama_cpp_python(call, bos=True, written="")) as server:
-        assert make(server).ask([echo(), echo("A dog barked")]) == [UNPROVEN] * 2
+        assert engine_of(server).ask([echo(), echo("A dog barked")]) == [UNPROVEN] * 2
         assert server.texts() == [PROMPT, PROBE.prompt, "A dog barked"], "one probe settles it for the engine"
 
 
-def test_a_server_that_is_set_up_to_give_log_probs_is_asked_again(make: Make) -> None:
+def test_a_server_that_is_set_up_to_give_log_probs_is_asked_again(engine_of: EngineOf) -> None:
     with StandIn(lambda call: as_json({"choices": [{"text": call.text + " end"}]})) as server:
-        engine = make(server)
+        engine = engine_of(server)
         assert engine.ask([echo(), echo("A dog barked")]) == [NOT_GIVEN] * 2
         assert engine.spent.no_reply == 2
         server.script = vllm
-        assert rows_of(make(server).ask([echo()])[0]) == expected(True)
-        assert isinstance(make(server).ask([echo("A dog barked")])[0], Reply)
+        assert rows_of(engine_of(server).ask([echo()])[0]) == expected(True)
+        assert isinstance(engine_of(server).ask([echo("A dog barked")])[0], Reply)
     assert len(server.calls) == 4
 
 
-def test_a_server_that_never_gives_log_probs_is_not_paid_for_all_of_them(make: Make) -> None:
+def test_a_server_that_never_gives_log_probs_is_not_paid_for_all_of_them(engine_of: EngineOf) -> None:
     texts = [echo(f"A dog barked {number}") for number in range(30)]
     with StandIn(lambda call: as_json({"choices": [{"text": " end"}]})) as server:
         with pytest.raises(
             UserError, match="answered none of the first 20 requests; the last time the server gives no"
         ):
-            make(server).ask(texts)
+            engine_of(server).ask(texts)
         assert len(server.calls) == 20
         server.script = lambda call: as_json({"choices": [{"text": " end"}]}) if call.text == PROMPT else vllm(call)
-        replies = make(server).ask([*texts[:19], echo(), *texts[19:]])
+        replies = engine_of(server).ask([*texts[:19], echo(), *texts[19:]])
     assert [isinstance(reply, Reply) for reply in replies] == [True] * 19 + [False] + [True] * 11
 
 
-def test_evidence_that_could_not_be_had_is_looked_for_again(make: Make) -> None:
+def test_evidence_that_could_not_be_had_is_looked_for_again(engine_of: EngineOf) -> None:
     def script(call: Call) -> Answer:
         if call.text == PROBE.prompt and call.number < 7:
             return error(500)
         return llama_cpp_python(call, bos=True, written="" if call.text == PROMPT else ",")
 
     with StandIn(script) as server:
-        assert make(server).ask([echo()]) == [UNPROVEN]
-        assert rows_of(make(server).ask([echo()])[0]) == expected()
+        assert engine_of(server).ask([echo()]) == [UNPROVEN]
+        assert rows_of(engine_of(server).ask([echo()])[0]) == expected()
 
 
 def changed(**changes: Any) -> Callable[[Call], Answer]:
@@ -204,16 +195,18 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("script", "why"), REFUSED.values(), ids=REFUSED.keys())
-def test_numbers_that_cannot_be_placed_are_refused(script: Callable[[Call], Answer], why: str, make: Make) -> None:
+def test_numbers_that_cannot_be_placed_are_refused(
+    script: Callable[[Call], Answer], why: str, engine_of: EngineOf
+) -> None:
     with StandIn(script) as server:
-        (reply,) = make(server).ask([echo()])
+        (reply,) = engine_of(server).ask([echo()])
     assert isinstance(reply, NoReply) and why in reply.why
     assert reply.permanent == ("do not spell" in why), "what the server can be set up for is asked again"
 
 
-def test_a_number_that_is_none_is_not_zero(make: Make) -> None:
+def test_a_number_that_is_none_is_not_zero(engine_of: EngineOf) -> None:
     with StandIn(changed(token_logprobs=lambda p: [*p[:2], None, -math.inf, math.nan, -9999.0, *p[6:]])) as server:
-        rows = rows_of(make(server).ask([echo()])[0])
+        rows = rows_of(engine_of(server).ask([echo()])[0])
     assert rows == [(token, None if 1 <= n <= 4 else logp, at) for n, (token, logp, at) in enumerate(expected(True))]
 
 

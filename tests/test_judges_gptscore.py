@@ -36,7 +36,7 @@ from precis.judges.run import run_judge
 from precis.models import Policy, train_tokenizer
 from precis.records import Candidate, Document, Failure, Group, Judgement, Maker, Score
 from precis.store import Store
-from tiny import tiny_model
+from tiny import SlowTokenizer, tiny_model
 
 POLICY = Maker("policy", "m")
 DOCUMENT = Document("The old dog barked.\nThe red car drove on.")
@@ -201,22 +201,6 @@ def test_a_space_with_part_of_the_first_character_counts(tokens: list[str], tmp_
     assert len(server.calls) == 1
 
 
-class Slow:
-    """A tokenizer that tells no offsets."""
-
-    is_fast = False
-
-    def __init__(self, tokenizer: Any):
-        self._fast = tokenizer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._fast, name)
-
-    def __call__(self, text: str, **options: Any) -> Any:
-        assert "return_offsets_mapping" not in options
-        return self._fast(text, **options)
-
-
 def test_a_model_in_memory_counts_by_the_same_bytes() -> None:
     """Fast and slow tokenizers, against the bytes of each token."""
     faces = [chr(ord(FACE) + number) for number in range(40)]
@@ -234,7 +218,7 @@ def test_a_model_in_memory_counts_by_the_same_bytes() -> None:
         ends = list(accumulate(map(len, pieces)))
         first = next(place for place, end in enumerate(ends) if end > len(context.encode()))
         straddle += pieces[first].startswith(b" ") and pieces[first].decode("utf-8", "ignore") == " "
-        for own in (tokenizer, Slow(tokenizer)):
+        for own in (tokenizer, SlowTokenizer(tokenizer)):
             likelihood = PolicyLikelihood(Policy(tiny_model("llama"), own, "tiny"))
             (row,) = likelihood._rows([prompt])
             assert not isinstance(row, NoReply)

@@ -25,7 +25,7 @@ from precis.judges.likelihood import Prompt
 from precis.judges.policy_likelihood import PolicyLikelihood
 from precis.models import Policy
 from precis.records import Candidate, Document, Failure, Group, Maker, Score
-from tiny import BOS, EOS, TEXTS, double_everywhere, tiny_model, tiny_policy, tiny_tokenizer
+from tiny import BOS, EOS, TEXTS, SlowTokenizer, double_everywhere, tiny_model, tiny_policy, tiny_tokenizer
 
 TOLERANCE = 1e-9
 TEMPLATE = "{document}\n\nTL;DR: {summary}"
@@ -166,24 +166,8 @@ def test_offsets_that_leave_out_the_space_before_a_word() -> None:
     assert score(policy, SUMMARIES[0]) == [pytest.approx(sum(logps) / len(logps), abs=TOLERANCE)]
 
 
-class Slow:
-    """A tokenizer that tells no offsets."""
-
-    is_fast = False
-
-    def __init__(self, tokenizer: Any):
-        self._fast = tokenizer
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._fast, name)
-
-    def __call__(self, text: str, **options: Any) -> Any:
-        assert "return_offsets_mapping" not in options
-        return self._fast(text, **options)
-
-
 def test_a_tokenizer_without_offsets_is_aligned_by_its_spelling() -> None:
-    fast, slow = policy_of("gpt2"), policy_of("gpt2", Slow(tiny_tokenizer()))
+    fast, slow = policy_of("gpt2"), policy_of("gpt2", SlowTokenizer(tiny_tokenizer()))
     assert score(slow, *SUMMARIES) == pytest.approx(score(fast, *SUMMARIES), abs=TOLERANCE)
 
 

@@ -210,3 +210,19 @@ def double_everywhere() -> Iterator[None]:
         torch.Tensor.to = to  # type: ignore[method-assign]
         torch.Tensor.float = to_float  # type: ignore[method-assign]
         torch.nn.functional.softmax = softmax
+
+
+class SlowTokenizer:
+    """A tokenizer that tells no offsets."""
+
+    is_fast = False
+
+    def __init__(self, tokenizer: Any):
+        self._fast = tokenizer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fast, name)
+
+    def __call__(self, text: str, **options: Any) -> Any:
+        assert "return_offsets_mapping" not in options
+        return self._fast(text, **options)

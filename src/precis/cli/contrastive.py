@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UserError
-from .app import JsonOption, ResumeOption, SeedOption, emit, say
-from .options import flat
+from .app import emit, say
+from .options import LossOption, Training, flat
 from .ranked import Ranked, ranked_parts
 
 PUBLISHED = ("sumllm", "brio-cnndm", "brio-xsum", "simcls")
@@ -24,10 +24,7 @@ class Learning:
     policy: Annotated[str, typer.Option("--policy", help="Folder or hub name of the policy to start from.")]
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the trained policy; training is kept beside it.")]
     published: Annotated[str, typer.Option("--published", help=f"Whose loss: {', '.join(PUBLISHED)}.")] = "sumllm"
-    loss: Annotated[
-        list[str] | None,
-        typer.Option("--loss", metavar="NAME=VALUE", help="A number of the loss, as rank_weight=10; may be repeated."),
-    ] = None
+    loss: LossOption = None
     select: Annotated[
         list[str] | None,
         typer.Option(
@@ -43,17 +40,10 @@ class Learning:
         int, typer.Option("--beams", min=1, help="Of these summaries: beams, with the loss's length penalty.")
     ] = 1
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens", min=1, help="Of these summaries.")] = 128
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A training setting, key=value, as in docs/settings.md; may be repeated."),
-    ] = None
-    seed: SeedOption = 0
-    resume: ResumeOption = True
-    as_json: JsonOption = False
 
 
 @flat
-def train_contrastive_command(asked: Learning, ranked: Ranked) -> None:
+def train_contrastive_command(asked: Learning, ranked: Ranked, training: Training) -> None:
     """Contrastive training on ranked candidates, with imitation beside it (BRIO; Liu et al. 2023)."""
     from ..models import check_replaceable
     from ..recipes.steps import contrastive_objective, load_writer
@@ -63,17 +53,17 @@ def train_contrastive_command(asked: Learning, ranked: Ranked) -> None:
     from ..training.train import train
 
     check_replaceable(asked.out)
-    how = _settings(asked)
+    how = _settings(asked, training.settings or [])
     objective = contrastive_objective(how.loss)
-    config = choosing(replace(how.training, seed=asked.seed), how.select, objective)
+    config = choosing(replace(how.training, seed=training.seed), how.select, objective)
     writer = load_writer(asked.policy, to_train=True)
     learned, held_out = ranked_parts(ranked, with_references=bool(how.loss.mle_weight or how.loss.gold_weight))
-    training, validation = (examples_of(writer.renderer, own) for own in (learned, held_out))
+    examples, validation = (examples_of(writer.renderer, own) for own in (learned, held_out))
     watched = [group for group in held_out if group.references][: how.watch]
     folder = asked.out.with_name(asked.out.name + ".training")
     result = train(
         writer.policy.model,
-        training,
+        examples,
         objective,
         config,
         folder,
@@ -81,7 +71,7 @@ def train_contrastive_command(asked: Learning, ranked: Ranked) -> None:
         validation=validation,
         measure=generation_measure(writer, watched, how.decoding) if watched else None,
         guards=contrast_guards(how.loss),
-        resume=asked.resume,
+        resume=training.resume,
     )
     if result.stopped == "collapse":
         raise UserError(f"training was stopped: {result.reason}; the last good weights are in {result.checkpoint}")
@@ -98,7 +88,7 @@ def train_contrastive_command(asked: Learning, ranked: Ranked) -> None:
             "steps": result.steps,
             "validation": result.best,
         },
-        asked.as_json,
+        training.as_json,
     )
 
 
@@ -108,7 +98,7 @@ def _metrics(select: Sequence[Any], objective: Any) -> list[tuple[Any, str]]:
     return [(by, metric_of(by, objective)) for by in select[1:]]
 
 
-def _settings(asked: Learning) -> Any:
+def _settings(asked: Learning, settings: Sequence[str]) -> Any:
     """The published settings with what was asked for over them."""
     from ..recipes.settings import load_settings
     from ..recipes.steps import ContrastSettings
@@ -122,15 +112,15 @@ def _settings(asked: Learning) -> Any:
     given = [f"published={asked.published}", f"select=[{named}]", f"watch={asked.watch}"]
     given += [f"loss.{setting}" for setting in asked.loss or []]
     found = load_settings(ContrastSettings, "train contrastive", overrides=given)
-    set_to = [f"training.{setting}" for setting in asked.settings or []]
+    set_to = [f"training.{setting}" for setting in settings]
     changed = load_settings(ContrastSettings, "train contrastive", overrides=set_to)
-    names = [setting.partition("=")[0].strip() for setting in asked.settings or []]
-    training = replace(ContrastSettings().training, **{name: getattr(changed.training, name) for name in names})
+    names = [setting.partition("=")[0].strip() for setting in settings]
+    config = replace(ContrastSettings().training, **{name: getattr(changed.training, name) for name in names})
     penalty = found.loss.length_penalty
     decoding = (
         Decoding("greedy", max_new_tokens=asked.max_new_tokens)
         if asked.beams == 1
         else Decoding("beam", num_beams=asked.beams, length_penalty=penalty, max_new_tokens=asked.max_new_tokens)
     )
-    assert isinstance(training, TrainConfig)
-    return found.model_copy(update={"training": training, "decoding": decoding})
+    assert isinstance(config, TrainConfig)
+    return found.model_copy(update={"training": config, "decoding": decoding})

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import UserError
 from .app import DEFAULT_STORE, JsonOption, ResumeOption, SeedOption, StoreOption, emit, open_store, say
+from .options import TrainingOption
 
 if TYPE_CHECKING:
     from ..records import JudgeInfo
@@ -21,10 +22,6 @@ SplitOption = Annotated[str, typer.Option("--split", help="Train on this split."
 ValidationOption = Annotated[str | None, typer.Option("--validation-split", help="Choose the best weights on it.")]
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A template's name, or text with {document}.")]
 PrefixOption = Annotated[int | None, typer.Option("--max-prefix-tokens", min=1, help="Longest prompt in tokens.")]
-TrainingOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A training setting, as learning_rate=1e-5 (docs/settings.md)."),
-]
 
 
 def init_model_command(

@@ -11,13 +11,25 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from .app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption
+from .app import DEFAULT_STORE, JsonOption, ResumeOption, SeedOption, StoreOption
 
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only this data set's documents.")]
 SplitOption = Annotated[str | None, typer.Option("--split", help="Only this split.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many documents.")]
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder for report.html, with the plots, and report.json.")
+]
+TrainingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A training setting, as learning_rate=1e-5 (docs/settings.md); may be repeated.",
+    ),
+]
+LossOption = Annotated[
+    list[str] | None,
+    typer.Option("--loss", metavar="NAME=VALUE", help="A number of the loss, as rank_weight=10; may be repeated."),
 ]
 
 
@@ -36,6 +48,16 @@ class Ending:
 
     seed: SeedOption = 0
     out: OutOption = None
+    as_json: JsonOption = False
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training goes, and what is printed of it."""
+
+    settings: TrainingOption = None
+    seed: SeedOption = 0
+    resume: ResumeOption = True
     as_json: JsonOption = False
 
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UserError
-from .app import DEFAULT_STORE, JsonOption, ResumeOption, SeedOption, StoreOption, emit, open_store, say
-from .options import DatasetOption, SplitOption, flat
+from .app import DEFAULT_STORE, StoreOption, emit, open_store, say
+from .options import DatasetOption, SplitOption, Training, flat
 
 OutFolder = Annotated[
     Path, typer.Option("--out", "-o", help="Folder of the trained policy; training is kept beside it.")
@@ -27,10 +27,6 @@ RewardOption = Annotated[
 OnlineOption = Annotated[
     list[str] | None,
     typer.Option("--online", help="A setting of rollouts, key=value, as in docs/settings.md; may be repeated."),
-]
-TrainingOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="A training setting, key=value, as in docs/settings.md; may be repeated."),
 ]
 ValueOption = Annotated[
     str | None,
@@ -52,26 +48,22 @@ class Asked:
     dataset: DatasetOption = None
     split: SplitOption = "train"
     online: OnlineOption = None
-    settings: TrainingOption = None
     store: StoreOption = DEFAULT_STORE
-    seed: SeedOption = 0
-    resume: ResumeOption = True
-    as_json: JsonOption = False
 
 
 @flat
-def train_ppo_command(asked: Asked, value: ValueOption = None) -> None:
+def train_ppo_command(asked: Asked, training: Training, value: ValueOption = None) -> None:
     """PPO against a reward, with a value network of its own, started from the reward model."""
-    _train(asked, value=value, with_value=True)
+    _train(asked, training, value=value, with_value=True)
 
 
 @flat
-def train_rloo_command(asked: Asked) -> None:
+def train_rloo_command(asked: Asked, training: Training) -> None:
     """REINFORCE against a reward, each summary against the mean of its document's others; no value network."""
-    _train(asked, value=None, with_value=False)
+    _train(asked, training, value=None, with_value=False)
 
 
-def _train(asked: Asked, *, value: str | None, with_value: bool) -> None:
+def _train(asked: Asked, training: Training, *, value: str | None, with_value: bool) -> None:
     from pydantic import TypeAdapter
 
     from ..models import check_replaceable, reward_model_from_policy, save_policy, save_reward_model, value_head_on
@@ -82,19 +74,21 @@ def _train(asked: Asked, *, value: str | None, with_value: bool) -> None:
 
     check_replaceable(asked.out)
     defaults = ReinforcementSettings().training
-    given = parse_settings(TypeAdapter(TrainConfig), [f"seed={asked.seed}", *(asked.settings or [])])
-    named = {setting.partition("=")[0].strip(): None for setting in asked.settings or []}
-    config = replace(defaults, seed=asked.seed, **{name: getattr(given, name) for name in named})
+    given = parse_settings(TypeAdapter(TrainConfig), [f"seed={training.seed}", *(training.settings or [])])
+    named = {setting.partition("=")[0].strip(): None for setting in training.settings or []}
+    config = replace(defaults, seed=training.seed, **{name: getattr(given, name) for name in named})
     how = parse_settings(TypeAdapter(OnlineConfig), asked.online or ([] if with_value else ["k=4"]))
     judge = _reward(asked.reward)
     writer = load_writer(asked.policy, to_train=True)
     network = None
     if value == "shared":
-        network = value_head_on(writer.policy, seed=asked.seed)
+        network = value_head_on(writer.policy, seed=training.seed)
     elif with_value:
         known = value or (asked.reward if Path(asked.reward).is_dir() else None)
         # Without a reward model there is nothing better to start from than the policy and a new head.
-        network = load_reward_judge(known).model if known else reward_model_from_policy(writer.policy, seed=asked.seed)
+        network = (
+            load_reward_judge(known).model if known else reward_model_from_policy(writer.policy, seed=training.seed)
+        )
     with open_store(asked.store, create=False) as opened:
         groups = list(opened.groups(asked.dataset, asked.split))
     if not groups:
@@ -108,7 +102,7 @@ def _train(asked: Asked, *, value: str | None, with_value: bool) -> None:
         config,
         asked.out.with_name(f"{asked.out.name}-training"),
         value=network,
-        resume=asked.resume,
+        resume=training.resume,
     )
     save_policy(writer.policy, asked.out, beside=writer.renderer.save)
     if network is not None:
@@ -116,7 +110,7 @@ def _train(asked: Asked, *, value: str | None, with_value: bool) -> None:
         save_reward_model(network, writer.policy.tokenizer, folder, beside=writer.renderer.save)
     say(f"{asked.out}: {result.steps:,} steps, {result.stopped}: {result.reason}")
     ended = {"folder": str(asked.out), "stopped": result.stopped, "steps": result.steps, "seconds": result.seconds}
-    emit(ended, asked.as_json)
+    emit(ended, training.as_json)
 
 
 def _reward(reward: str) -> Any:

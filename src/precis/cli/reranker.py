@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import UserError
-from .app import JsonOption, ResumeOption, SeedOption, emit, say
-from .options import flat
+from .app import emit, say
+from .options import LossOption, Training, flat
 from .ranked import Ranked, ranked_parts
 
 
@@ -29,21 +30,11 @@ class Reranking:
     max_prefix_tokens: Annotated[
         int, typer.Option("--max-prefix-tokens", min=16, help="Longest document in tokens.")
     ] = 512
-    loss: Annotated[
-        list[str] | None,
-        typer.Option("--loss", metavar="NAME=VALUE", help="A number of the loss, as gold_weight=0; may be repeated."),
-    ] = None
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A training setting, key=value, as in docs/settings.md; may be repeated."),
-    ] = None
-    seed: SeedOption = 0
-    resume: ResumeOption = True
-    as_json: JsonOption = False
+    loss: LossOption = None
 
 
 @flat
-def train_reranker_command(asked: Reranking, ranked: Ranked) -> None:
+def train_reranker_command(asked: Reranking, ranked: Ranked, training: Training) -> None:
     """An encoder learns a judge's order of ranked candidates (SimCLS); `precis judge reranker` then scores with it."""
     from ..models import check_replaceable, save_reranker
     from ..recipes.steps import contrastive_objective
@@ -52,7 +43,7 @@ def train_reranker_command(asked: Reranking, ranked: Ranked) -> None:
     from ..training.train import train
 
     check_replaceable(asked.out)
-    how = _settings(asked)
+    how = _settings(asked, training.settings or [])
     loaded, renderer = starting_reranker(how)
     learned, held_out = ranked_parts(ranked, with_references=bool(how.loss.gold_weight))
     folder = asked.out.with_name(asked.out.name + ".training")
@@ -60,11 +51,11 @@ def train_reranker_command(asked: Reranking, ranked: Ranked) -> None:
         loaded.model,
         examples_of(renderer, learned),
         contrastive_objective(how.loss, of="rewards"),
-        replace(how.training, seed=asked.seed),
+        replace(how.training, seed=training.seed),
         folder,
         pad_id=loaded.pad_id,
         validation=examples_of(renderer, held_out),
-        resume=asked.resume,
+        resume=training.resume,
     )
     if result.stopped == "collapse":
         raise UserError(f"training was stopped: {result.reason}; the last good weights are in {result.checkpoint}")
@@ -79,16 +70,16 @@ def train_reranker_command(asked: Reranking, ranked: Ranked) -> None:
             "kept_step": result.kept_step,
             "validation": result.best,
         },
-        asked.as_json,
+        training.as_json,
     )
 
 
-def _settings(asked: Reranking) -> Any:
+def _settings(asked: Reranking, settings: Sequence[str]) -> Any:
     """The published settings with what was asked for over them."""
     from ..recipes.settings import load_settings
     from ..recipes.steps import RerankerSettings
 
     given = [f"encoder={asked.encoder}", f"pool={asked.pool}", f"max_prefix_tokens={asked.max_prefix_tokens}"]
     given += [f"loss.{setting}" for setting in asked.loss or []]
-    given += [f"training.{setting}" for setting in asked.settings or []]
+    given += [f"training.{setting}" for setting in settings]
     return load_settings(RerankerSettings, "train reranker", overrides=given)

@@ -199,13 +199,13 @@ def _warnings(
     blind = sum(not rouge_reads(r.text) for document in documents for r in references.get(document.id, ()))
     if blind and tokenizer == "rouge-score":
         found.append(f"ROUGE sees no word in {blind} references: for other scripts than Latin use tokenizer 'unicode'.")
-    for result in results:
-        if result.missing:
-            found.append(f"{result.name} has no summary of {result.missing} documents; its means are of the others.")
-        if result.empty:
-            found.append(f"{result.empty} of {result.candidates} summaries of {result.name} are empty.")
-        if result.unfinished:
-            found.append(f"{result.unfinished} of {result.candidates} summaries of {result.name} hit the length limit.")
+    for what, counts in (
+        ("no summary, and means of the others", [(r.name, r.missing, len(documents)) for r in results]),
+        ("empty summaries", [(r.name, r.empty, r.candidates) for r in results]),
+        ("summaries that hit the length limit", [(r.name, r.unfinished, r.candidates) for r in results]),
+    ):
+        if some := [f"{name} {count} of {of}" for name, count, of in counts if count]:
+            found.append(f"Systems with {what}: {', '.join(some)}.")
     for judge, against in dict.fromkeys((rate.judge, rate.against) for rate in rates):
         own = [rate for rate in rates if (rate.judge, rate.against) == (judge, against)]
         if failures := sum(rate.failures for rate in own):
