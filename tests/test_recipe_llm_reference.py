@@ -141,25 +141,38 @@ def test_seeds_of_contrast_stand_side_by_side(finished: Path) -> None:
         assert rows[f"ROUGE-1, {way} over warm"] == both
 
 
-def test_a_reranker_beside_the_policy(finished: Path) -> None:
+def test_rerankers_beside_the_policy(finished: Path) -> None:
     work = finished / "reranked"
     shutil.copytree(finished / "work", work)
     (work / "config.json").unlink()
     encoder = make_encoder(finished / "encoder", positions=512)
-    overrides = (f"reranker.encoder={encoder}", "reranker.training.max_steps=2", f"evaluation.encoder={encoder}")
+    overrides = (
+        f"reranker.encoder={encoder}", "reranker.training.max_steps=2", "reranker.seeds=[1, 2]",
+        "reranker.training.keep_best=false", "reranker.training.learning_rate=1", f"evaluation.encoder={encoder}",
+    )  # fmt: skip
     llm_reference.run(settings(finished, *overrides), work)
     found = json.loads((work / "evaluation.json").read_text())
     systems = {system["name"]: system["metrics"] for system in found["systems"]}
-    assert {f"best of 3 by {name}" for name in ("contrastive", "reranker", "warm")} <= set(systems)
+    names = ("contrastive", "reranker", "reranker, seed 2", "warm")
+    assert {f"best of 3 by {name}" for name in names} <= set(systems)
     # BERTScore judges, and what it said is a metric of every system too.
     assert "bertscore" in {rate["judge"] for rate in found["win_rates"]}
     assert all(-1 <= metrics["bertscore"]["value"] <= 1 for metrics in systems.values())
-    (ordering,) = (s for s in read_report(work / "report.json").sections if s.title.startswith("How well"))
+    sections = {section.title: section for section in read_report(work / "report.json").sections}
+    (ordering,) = (section for title, section in sections.items() if title.startswith("How well"))
     table = [block for block in ordering.blocks if isinstance(block, Table)][-1]
-    assert {"contrastive", "reranker"} <= {row.cells[0].value for row in table.rows}
-    weights = (work / "models" / "reranker" / "model.safetensors").stat().st_mtime_ns
+    assert set(names) <= {row.cells[0].value for row in table.rows}
+    (over_seeds,) = (b for b in sections["Systems"].blocks if isinstance(b, Table) and "ROUGE over seeds" in b.caption)
+    assert "ROUGE-1, best of 3 by reranker over warm" in {row.cells[0].value for row in over_seeds.rows}
+    # Their seeds have no twin of their own.
+    assert {rate["against"] for rate in found["win_rates"] if rate["system"] == "best of 3 by reranker, seed 2"} >= {
+        "imitation only", "warm",
+    }  # fmt: skip
+    files = [work / "models" / name / "model.safetensors" for name in ("reranker", "reranker-seed-2")]
+    assert files[0].read_bytes() != files[1].read_bytes()
+    weights = [file.stat().st_mtime_ns for file in files]
     llm_reference.run(settings(finished, *overrides), work)
-    assert (work / "models" / "reranker" / "model.safetensors").stat().st_mtime_ns == weights
+    assert [file.stat().st_mtime_ns for file in files] == weights
 
 
 @pytest.mark.parametrize("name", presets("llm-reference"))

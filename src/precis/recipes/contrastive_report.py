@@ -40,8 +40,8 @@ class Contrast:
     write and how near that came to the length of what is imitated.
 
     `seeds` are the systems that contrast made, by seed, and `choosing` what each of them chooses among the candidates
-    of the warm policy; `contrastive` and `reranked` are the first of them. `twins` are what imitation made, by seed:
-    contrast is compared with the twin of its own seed.
+    of the warm policy; `contrastive` and `reranked` are the first of them. `rerankers` are what each seed's reranker
+    chooses among the same. `twins` are what imitation made, by seed: contrast is compared with its own seed's.
     """
 
     gold: JudgeInfo
@@ -53,6 +53,7 @@ class Contrast:
     seeds: Mapping[int, str]
     twins: Mapping[int, str]
     choosing: Mapping[int, str]
+    rerankers: Mapping[int, str]
     random: str
     reranked: str
     ceiling: str
@@ -144,10 +145,9 @@ def _better(evaluation: Evaluation, about: Contrast) -> list[str]:
 
 
 def _over_seeds(evaluation: Evaluation, about: Contrast) -> list[Block]:
-    """Win rates and ROUGE of contrast's trainings over their seeds, where there are several."""
-    if len(about.seeds) < 2:
-        return []
-    ways = {about.contrastive: about.seeds, about.reranked: about.choosing}
+    """Win rates and ROUGE of contrast's trainings, and of rerankers', over their seeds, where there are several."""
+    several = [each for each in (about.seeds, about.choosing, about.rerankers) if len(each) > 1]
+    ways = {next(iter(each.values())): each for each in several}
     way_of = {system: (way, str(seed)) for way, each in ways.items() for seed, system in each.items()}
 
     def named(other: str) -> str:

@@ -187,10 +187,17 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             for own_seed in seeds
         }  # fmt: skip
 
-    reranker = None
+    rerankers: dict[int, Judge] = {}
     if settings.reranker.encoder:
+        chosen_by = settings.reranker.seeds or (seed,)
         with work.step("reranker", "an encoder of its own learns the same order (SimCLS)"):
-            reranker = steps.train_reranker(work, ranked, held_out_ranked, references, settings.reranker, seed=seed)
+            rerankers = {
+                own_seed: steps.train_reranker(
+                    work, ranked, held_out_ranked, references, settings.reranker, seed=own_seed,
+                    name=_name_of(steps.RERANKER, own_seed, chosen_by, "-seed-"),
+                )
+                for own_seed in chosen_by
+            }  # fmt: skip
 
     policies = {WARM: warm}
     contrasts = {own_seed: _name_of(CONTRASTIVE, own_seed, seeds) for own_seed in seeds}
@@ -225,8 +232,8 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             name: OwnScoreJudge(policies[name].policy, policies[name].renderer, length_penalty=alpha, name=name)
             for name in (*contrasts.values(), IMITATION, WARM)
         }
-        if reranker is not None:
-            own[steps.RERANKER] = reranker
+        reranking = {own_seed: _name_of(steps.RERANKER, own_seed, tuple(rerankers)) for own_seed in rerankers}
+        own |= {name: rerankers[own_seed] for own_seed, name in reranking.items()}
         for scorer in own.values():
             steps.judge(work, scorer, choices)
         judges = _judges(settings, ranker, written_by)
@@ -253,7 +260,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             judgements=steps.by_each(judges, everything),
             against=(*imitations.values(), WARM, REFERENCE, random),
             baselines=(*imitations.values(), WARM),
-            compared=_with_its_own_twin(seeds, imitations),
+            compared=_with_its_own_twin(imitations, [by[name] for name in reranking.values()]),
             training_judges=[ranker.info.name, *(["rouge"] if "generation" in settings.contrast.select else [])],
             judged={judge.info.name: judge.info for judge in judges if isinstance(judge, BertScoreJudge)},
             seed=seed,
@@ -270,6 +277,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         seeds=contrasts,
         twins=imitations,
         choosing={own_seed: by[name] for own_seed, name in contrasts.items()},
+        rerankers={own_seed: by[name] for own_seed, name in reranking.items()},
         random=random,
         reranked=by[CONTRASTIVE],
         ceiling=by[gold.name],
@@ -299,12 +307,13 @@ def _name_of(name: str, seed: int, seeds: Sequence[int], mark: str = ", seed ") 
     return name if seed == seeds[0] else f"{name}{mark}{seed}"
 
 
-def _with_its_own_twin(seeds: Sequence[int], imitations: Mapping[int, str]) -> Callable[[str, str], bool]:
+def _with_its_own_twin(imitations: Mapping[int, str], reranked: Sequence[str]) -> Callable[[str, str], bool]:
     """What came of one seed's contrast is compared with that seed's imitation, all else with the first seed's."""
+    first, *others = imitations
 
     def compared(system: str, other: str) -> bool:
-        own = next((seed for seed in seeds[1:] if system.endswith(_name_of("", seed, seeds))), seeds[0])
-        return other not in imitations.values() or other == imitations[own]
+        own = next((seed for seed in others if system.endswith(_name_of("", seed, (first,)))), first)
+        return other not in imitations.values() or other == imitations[first if system in reranked else own]
 
     return compared
 

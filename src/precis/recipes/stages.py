@@ -43,7 +43,7 @@ LLM_REFERENCE = (
     Stage(("candidates",), _WRITTEN, writers=("warm", "warm-*")),
     Stage(("ranking",), _RANKED, orders=True),
     Stage(("contrast", "imitation"), (*_RANKED, "contrast"), models=_CONTRASTED, writers=_CONTRASTED),
-    Stage(("reranker",), (*_RANKED, "reranker"), models=("reranker",)),
+    Stage(("reranker",), (*_RANKED, "reranker"), models=("reranker", "reranker-*")),
 )
 
 # human-feedback. Which policies are trained (`improve`) changes none of them.

@@ -39,6 +39,8 @@ class RerankerSettings(Settings):
         accumulation=12, tokens_per_batch=16384, dropout=True, best_metric="accuracy", best_is="highest",
     )  # fmt: skip
     """12 documents a step, a peak of 2e-5; the best weights by the share of validation pairs in the judge's order."""
+    seeds: tuple[int, ...] = ()
+    """Train one for each of these seeds, of the documents' order and of dropout; none is the recipe's seed."""
 
     @model_validator(mode="after")
     def _has_a_loss(self) -> RerankerSettings:
@@ -55,12 +57,13 @@ def train_reranker(
     settings: RerankerSettings,
     *,
     seed: int,
+    name: str = RERANKER,
 ) -> RerankerJudge:
-    """Train `models/reranker` on ranked candidates; the judge scores with its cosines.
+    """Train `models/NAME` on ranked candidates; the judge scores with its cosines.
 
     Raises `UserError` if there is nothing to learn from, or the encoder is none.
     """
-    folder = work.models / RERANKER
+    folder = work.models / name
     if not folder.is_dir():
         loaded, renderer = starting_reranker(settings)
         groups, validation = (to_contrast(part, settings.loss, references) for part in (ranked, held_out))
@@ -70,7 +73,7 @@ def train_reranker(
         objective = contrastive_objective(settings.loss, of="rewards")
         config = replace(settings.training, seed=seed)
         train_in(
-            work, RERANKER, loaded.model, renderer, loaded.pad_id, groups.groups, validation.groups, objective, config
+            work, name, loaded.model, renderer, loaded.pad_id, groups.groups, validation.groups, objective, config
         )  # fmt: skip
         save_reranker(loaded.model, loaded.tokenizer, folder, beside=renderer.save)
     return load_reranker_judge(folder)
