@@ -11,7 +11,7 @@ import pytest
 from precis.errors import UserError
 from precis.evaluation.baselines import rule_candidates
 from precis.evaluation.plain import to_plain, write_jsonl
-from precis.evaluation.systems import evaluate_systems, write_evaluation
+from precis.evaluation.systems import evaluate_systems, mean_differences, write_evaluation
 from precis.records import Candidate, Document, Failure, JudgeInfo, Judgement, Maker, Score
 from precis.textmetrics import rouge_f1
 
@@ -88,6 +88,18 @@ def test_rows_numbers_and_warnings_agree() -> None:
         "Mean lengths differ by a factor of 1.25 or more in 1 of 1 win rates",
     ]:
         assert said in text
+
+
+def test_several_runs_are_compared_document_by_document() -> None:
+    third = [Candidate(d.id, "one two three four five", Maker("policy", "third")) for d in DOCUMENTS]
+    found = evaluate_systems(DOCUMENTS, REFERENCES, {**systems(), "third": third}, resamples=50)
+    pairs = [("third", "good"), ("good", "bad")]
+    (words,) = mean_differences(found, DOCUMENTS, pairs, ["words"], names=("runs", "others"), resamples=50)
+    assert (words.metric, words.a, words.b) == ("words", "runs", "others")
+    # Words: third 5, good 3, bad 0, 9, 9 and none of the last; (5 + 3) / 2 − (3 + bad) / 2.
+    assert words.difference.value == pytest.approx(np.mean([2.5, -2.0, -2.0]))
+    assert (words.difference.n, words.difference.missing) == (3, 1)
+    assert words.difference.low == pytest.approx(-2.0) and words.difference.high == pytest.approx(2.5)
 
 
 def test_a_judges_scores_can_be_a_metric() -> None:

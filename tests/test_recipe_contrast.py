@@ -209,6 +209,29 @@ def test_quasi_references_take_the_place_of_references_and_are_asked_for_once(tm
         assert len(group.references) == 1 + len(made.train[0].references)
 
 
+def test_thoughts_and_what_was_cut_off_are_not_imitated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Thinker(Model):
+        def ask(self, requests: Sequence[Request], *, note: str = "") -> list[Reply | NoReply]:
+            self.asked += requests
+            said = [
+                Reply("<think>They want one line.</think>\n\nAnn met Ben.", "stop", 9, 9),
+                Reply("Ann met", "length", 9, 9),
+                Reply("<think>They want", "length", 9, 9),
+                Reply("<think>Nothing.</think> ", "stop", 9, 9),
+            ]
+            return [said[number % 4] for number in range(len(requests))]
+
+    asking = steps.TargetSettings(source="endpoint", endpoint=EndpointConfig("http://127.0.0.1:9/v1", "large"))
+    with open_workspace(tmp_path / "work", small_settings(tmp_path)) as work:
+        documents = steps.load_documents(work, small_settings(tmp_path).data, seed=1)
+        references = steps.references_of(steps.with_targets(work, documents, asking, engine=Thinker()))
+    texts = [one.text for own in references.values() for one in own]
+    assert texts == ["Ann met Ben."] * 6, "of 22 documents every fourth"
+    said = capsys.readouterr().err
+    assert "6 quasi-references" in said and "11 × the answer is cut off by max_tokens = 256" in said
+    assert "5 × the answer is empty" in said
+
+
 # --- the whole on planted quality ---------------------------------------------------------------------------------
 
 GOOD, BAD = "the sun is out", "it rains today"

@@ -164,6 +164,10 @@ def test_rerankers_beside_the_policy(finished: Path) -> None:
     assert set(names) <= {row.cells[0].value for row in table.rows}
     (over_seeds,) = (b for b in sections["Systems"].blocks if isinstance(b, Table) and "ROUGE over seeds" in b.caption)
     assert "ROUGE-1, best of 3 by reranker over warm" in {row.cells[0].value for row in over_seeds.rows}
+    (joined,) = (b for b in sections["Systems"].blocks if isinstance(b, Table) and "mean over the seeds" in b.caption)
+    assert [row.cells[0].value for row in joined.rows] == [
+        f"best of 3 by reranker, mean of 2 seeds − {other}" for other in ("imitation only", "warm")
+    ]
     # Their seeds have no twin of their own.
     assert {rate["against"] for rate in found["win_rates"] if rate["system"] == "best of 3 by reranker, seed 2"} >= {
         "imitation only", "warm",

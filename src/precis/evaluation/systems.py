@@ -137,6 +137,29 @@ def evaluate_systems(
     )
 
 
+def mean_differences(
+    evaluation: Evaluation,
+    documents: Sequence[Document],
+    pairs: Sequence[tuple[str, str]],
+    metrics: Sequence[str],
+    *,
+    names: tuple[str, str],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> list[Difference]:
+    """Several runs of one thing as one: for each metric the mean of a − b over `pairs` (a run and what it is compared
+    with), document by document, on those that all of them have; `names` are what a and b are called.
+
+    The interval is over documents, for the runs that there are; how far runs are apart stands in `statistics.Seeds`.
+    """
+    a_ND, b_ND = (
+        np.mean([document_means(evaluation.outputs, pair[side], documents, metrics) for pair in pairs], axis=0)
+        for side in (0, 1)
+    )
+    named = [(metric, *names) for metric in metrics]
+    return paired_differences(a_ND, b_ND, named, resamples=resamples, seed=seed)
+
+
 def write_evaluation(evaluation: Evaluation, folder: Path) -> Path:
     """`evaluation.json` beside `outputs.jsonl` (a row a candidate) and `verdicts.jsonl` (a row a verdict)."""
     write_jsonl(folder / "outputs.jsonl", evaluation.outputs)

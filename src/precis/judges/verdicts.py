@@ -135,6 +135,25 @@ _PREFERS_NONE = re.compile(
     r"|\bno\s(?:(?:clear|real|obvious|strong)\s)?(?:winner|difference|preference|better\sone)\b",
     re.IGNORECASE,
 )
+_IS_PREFERRED = (
+    r"(?:\s(?:one|summary|candidate|option))?\s(?:wins\b|(?:is|was|seems|looks|would\sbe)\s(?:\w+\s){0,2}"
+    r"(?:better|best|preferred|preferable|superior|stronger|clearer|more)\b)"
+)
+_PREFERS_THE_OTHER = re.compile(rf"\bother{_IS_PREFERRED}", re.IGNORECASE)
+# What a choice's reason says if it is no choice after all, by what was chosen.
+_DENIES = {
+    chosen: re.compile(
+        rf"\b(?:{other}|other){_IS_PREFERRED}|\bno\b(?=\s*[,;:.!–—-])|^\W*(?:is\s)?(?:rejected|inferior|loses|lost)\b",
+        re.IGNORECASE,
+    )
+    for chosen, other in (("1", "second|latter"), ("2", "first|former"))
+}
+# A list in the other direction: nobody knows whether what follows it stands in that one.
+_WORST_FIRST = re.compile(
+    r"\bworst[\s-]+(?:to|->|→)[\s-]+best\b|\bworst\s(?:one\s|summary\s)?first\b|\bbest\s(?:one\s|summary\s)?last\b"
+    r"|\b(?:reversed?|inverse|inverted|ascending)\s(?:ranking|list)\b|\bleast\sto\smost\b|\blowest\sto\shighest\b",
+    re.IGNORECASE,
+)
 _DOUBT = re.compile(r"\b(?:or|tie|tied|draw|both|neither|equal|equally|not|worse|worst)\b", re.IGNORECASE)
 
 
@@ -150,6 +169,8 @@ def read_ranking(text: str, count: int, *, cut: bool = False) -> Order | Unreada
 
 
 def _ranking(said: str, count: int, cut: bool) -> Order | Unreadable:
+    if reverse := _WORST_FIRST.search(_bare(said)):
+        return Unreadable(Reason.NO_LIST, reverse[0])
     after = _after_label(said, "ranking", cut)
     if after is not None:
         found, rest = _list(after.lines, count)
@@ -185,9 +206,11 @@ def _decision(said: str, cut: bool) -> Decision | Unreadable:
     if after and after.inside and not bare:
         return Unreadable(Reason.NO_VERDICT, value[:60])
     if chosen and not _DOUBT.search(value):
-        return "1" if chosen[1] == "1" else "2"
-    if tie and not _PREFERS.search(_PREFERS_NONE.sub("", tie["reason"])):
-        return "tie"
+        side: Decision = "1" if chosen[1] == "1" else "2"
+        denied = _DENIES[side].search(" ".join([chosen["reason"], *lines[1:]]))
+        return Unreadable(Reason.NO_DECISION, value[:60]) if denied else side
+    if tie and not _PREFERS.search(reason := _PREFERS_NONE.sub("", tie["reason"])):
+        return Unreadable(Reason.NO_DECISION, value[:60]) if _PREFERS_THE_OTHER.search(reason) else "tie"
     return Unreadable(Reason.NO_VERDICT if after is None else Reason.NO_DECISION, value[:60])
 
 

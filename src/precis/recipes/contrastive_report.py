@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..evaluation.lengthmatch import LengthMatch
 from ..evaluation.optimization.bestofn import best_of_n_curve
 from ..evaluation.statistics import over_seeds
-from ..evaluation.systems import Evaluation
+from ..evaluation.systems import Evaluation, mean_differences
 from ..evaluation.winrates import WinRate
 from ..records import Document, Group, JudgeInfo
 from ..report.analysis_blocks import accuracy_table, best_of_n_blocks, read_metrics, training_plot
@@ -91,7 +91,7 @@ def contrastive_report(
                 quality_table(evaluation, asides=(about.ceiling,), note="The last row is a ceiling."),
                 differences_table(evaluation.differences, ("rouge1", "rouge2", "rougeL")),
                 *win_rate_blocks(evaluation.win_rates),
-                *_over_seeds(evaluation, about),
+                *_over_seeds(evaluation, about, tested, seed),
             ),
         ),
         Section("How well a policy's own score orders candidates", tuple(ordering)),
@@ -144,9 +144,11 @@ def _better(evaluation: Evaluation, about: Contrast) -> list[str]:
     ]
 
 
-def _over_seeds(evaluation: Evaluation, about: Contrast) -> list[Block]:
+def _over_seeds(evaluation: Evaluation, about: Contrast, tested: Sequence[Document], seed: int) -> list[Block]:
     """Win rates and ROUGE of contrast's trainings, and of rerankers', over their seeds, where there are several."""
     several = [each for each in (about.seeds, about.choosing, about.rerankers) if len(each) > 1]
+    if not several:
+        return []
     ways = {next(iter(each.values())): each for each in several}
     way_of = {system: (way, str(seed)) for way, each in ways.items() for seed, system in each.items()}
 
@@ -156,19 +158,35 @@ def _over_seeds(evaluation: Evaluation, about: Contrast) -> list[Block]:
     rates: dict[str, dict[str, float]] = {}
     for rate in evaluation.win_rates:
         if rate.system in way_of and rate.judge == about.gold.name and rate.win_rate.value is not None:
-            way, seed = way_of[rate.system]
-            rates.setdefault(f"{way} against {named(rate.against)}", {})[seed] = rate.win_rate.value
+            way, own_seed = way_of[rate.system]
+            rates.setdefault(f"{way} against {named(rate.against)}", {})[own_seed] = rate.win_rate.value
     gains: dict[str, dict[str, float]] = {}
     for gain in evaluation.differences:
         if gain.a in way_of and gain.metric in ROUGE_TYPES and gain.difference.value is not None:
-            way, seed = way_of[gain.a]
+            way, own_seed = way_of[gain.a]
             name = f"{COLUMNS[gain.metric].name}, {way} over {named(gain.b)}"
-            gains.setdefault(name, {})[seed] = gain.difference.value
+            gains.setdefault(name, {})[own_seed] = gain.difference.value
+    joined = [
+        difference
+        for way, each in ways.items()
+        for other, others in ((about.imitation, {} if each is about.rerankers else about.twins), (about.warm, {}))
+        for difference in mean_differences(
+            evaluation,
+            tested,
+            [(system, others.get(own_seed, other)) for own_seed, system in each.items()],
+            ROUGE_TYPES,
+            names=(f"{way}, mean of {len(each)} seeds", other),
+            seed=seed,
+        )
+    ]
     tables = {f"Win rate by {about.gold.name} over seeds, %.": rates, "Gain in ROUGE over seeds, points.": gains}
     return [
-        seeds_table(caption, {name: over_seeds(own) for name, own in each.items()}, scale=100, digits=2)
-        for caption, each in tables.items()
-        if each
+        *(
+            seeds_table(caption, {name: over_seeds(own) for name, own in each.items()}, scale=100, digits=2)
+            for caption, each in tables.items()
+            if each
+        ),
+        differences_table(joined, ROUGE_TYPES, caption="Paired differences, each document's mean over the seeds."),
     ]
 
 

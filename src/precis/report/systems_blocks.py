@@ -176,7 +176,9 @@ def _win_rate_table(rates: Sequence[WinRate], judge: str, opponent: str) -> Tabl
     return Table(f"Win rates against {opponent}, judged by {judge}.", columns, tuple(rows), file="verdicts.jsonl")
 
 
-def differences_table(differences: Sequence[Difference], metrics: Sequence[str] = QUALITY) -> Table:
+def differences_table(
+    differences: Sequence[Difference], metrics: Sequence[str] = QUALITY, *, caption: str = "Paired differences."
+) -> Table:
     """Each system minus a baseline, paired by document: a row a pair, a difference and its p a metric."""
     pairs: dict[tuple[str, str], dict[str, Difference]] = {}
     for found in differences:
@@ -195,7 +197,7 @@ def differences_table(differences: Sequence[Difference], metrics: Sequence[str] 
         )
         for (a, b), own in pairs.items()
     ]
-    return Table("Paired differences.", tuple(columns), tuple(rows), file="outputs.jsonl")
+    return Table(caption, tuple(columns), tuple(rows), file="outputs.jsonl")
 
 
 def _difference(found: Difference | None, metric: str) -> tuple[Cell, Cell]:

@@ -10,6 +10,7 @@ from pydantic import model_validator
 
 from ...endpoint import EndpointConfig, EndpointEngine, NoReply, Reply, Request
 from ...errors import UserError
+from ...judges.verdicts import spoken
 from ...records import Candidate, Document, Group, Maker
 from ...render.templates import FIELD, Template, fields_of, fill
 from ...sampling.decoding import Decoding
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # The template of the paper's code (`cnndm_length.txt`), up to where the summary begins.
 QUASI_REFERENCE = "Article: {document}\n\nSummarize the above article in three sentences.\n\nSummary:"
 CHUNK = 64
+_CUT = "cut off by max_tokens = {}"
 
 References = Mapping[str, Sequence[Candidate]]
 """What is imitated, by the source's id."""
@@ -69,8 +71,8 @@ def with_targets(
 ) -> Documents:
     """The documents with what is imitated as their references, in every split.
 
-    A document that the large model gave no summary of has no references, and is counted. `engine` stands in for the
-    endpoint of the settings. Raises `UserError` if nobody wrote anything.
+    A document that the large model gave no summary of, or one that `max_tokens` cut off, has no references, and is
+    counted. `engine` stands in for the endpoint of the settings. Raises `UserError` if nobody wrote anything.
     """
     if settings.source == "dataset":
         return documents
@@ -119,7 +121,10 @@ def _written_here(work: Workspace, groups: Sequence[Group], settings: TargetSett
     writer = load_writer(settings.model, StartSettings(template=named))
     greedily = Decoding("greedy", max_new_tokens=settings.max_tokens)
     written = write_candidates(work, writer, groups, greedily, k=1, seed=0)
-    return {group.source.id: tuple(c for c in group.candidates if not c.is_empty) for group in written}
+    whole = {group.source.id: tuple(c for c in group.candidates if c.finished and not c.is_empty) for group in written}
+    if less := sum(not own for own in whole.values()):
+        announce(f"  {less:,} of {len(whole):,} quasi-references are empty or {_CUT.format(settings.max_tokens)}")
+    return whole
 
 
 def _asked(work: Workspace, groups: Sequence[Group], settings: TargetSettings, engine: Engine) -> References:
@@ -142,11 +147,11 @@ def _asked(work: Workspace, groups: Sequence[Group], settings: TargetSettings, e
         replies = engine.ask([_request(source, settings) for source in sources], note="writing quasi-references")
         written = []
         for source, reply in zip(sources, replies, strict=True):
-            if isinstance(reply, NoReply) or not reply.text.strip():
-                reason = reply.why if isinstance(reply, NoReply) else "the answer is empty"
-                why[reason] = why.get(reason, 0) + 1
+            summary = _summary(reply, settings)
+            if isinstance(summary, NoReply):
+                why[summary.why] = why.get(summary.why, 0) + 1
             else:
-                written.append(_candidate(source, reply, maker))
+                written.append(Candidate(source.id, summary, maker))
         work.store.add_candidates(written)
     failed = "".join(f"; {count:,} × {reason}" for reason, count in why.items())
     announce(f"  {len(missing) - sum(why.values()):,} quasi-references by {engine.name}, {len(known):,} known{failed}")
@@ -161,6 +166,11 @@ def _request(source: Document | Candidate, settings: TargetSettings) -> Request:
     return Request((*system, ("user", text)), max_tokens=settings.max_tokens)
 
 
-def _candidate(source: Document | Candidate, reply: Reply, maker: Maker) -> Candidate:
-    text = reply.text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
-    return Candidate(source.id, text, maker, finished=reply.finish != "length")
+def _summary(reply: Reply | NoReply, settings: TargetSettings) -> str | NoReply:
+    """What is imitated of an answer: no thoughts, and nothing that breaks off, of which a policy would learn to."""
+    if isinstance(reply, NoReply):
+        return reply
+    if reply.finish == "length":
+        return NoReply(f"the answer is {_CUT.format(settings.max_tokens)}")
+    text = spoken(reply.text).replace("\x00", "").encode("utf-8", "replace").decode("utf-8").strip()
+    return text or NoReply("the answer is empty")
