@@ -29,7 +29,7 @@ from endpoint_stand_in import (
     first,
 )
 from precis.endpoint import NoReply, Reply, Request
-from precis.endpoint.backoff import delay, retry_after
+from precis.endpoint.backoff import Clock, delay, retry_after
 from precis.endpoint.replies import same_model
 from precis.errors import UserError
 
@@ -259,6 +259,30 @@ def test_a_server_that_asks_one_to_wait_hears_nothing_from_the_others(engine_of:
         engine_of(server).ask([ask(str(number)) for number in range(3)])
     assert heard[0] == 1000
     assert min(heard[1:]) >= 1030
+
+
+def test_what_the_server_asks_of_one_holds_for_those_that_have_a_place(engine_of: EngineOf, clock: FakeClock) -> None:
+    heard: list[float] = []
+    refused = threading.Event()
+
+    def script(call: Call) -> Answer:
+        heard.append(clock.time)
+        if call.text == "0" and not refused.is_set():
+            refused.set()
+            return error(429, Retry_After="30")
+        if call.text == "1":  # answered when the engine has heard the other: then a place is free, and it is not used
+            assert refused.wait(60)
+            time.sleep(0.5)
+        return default(call)
+
+    with StandIn(script) as server:
+        engine_of(server, concurrency=2).ask([ask(str(number)) for number in range(4)])
+    assert sorted(heard)[:2] == [1000, 1000] and sorted(heard)[2] >= 1030
+
+
+def test_chance_spreads_the_tries() -> None:
+    draws = [Clock().jitter(2.0) for _ in range(200)]
+    assert 0 <= min(draws) < 0.5 and 1.5 < max(draws) <= 2, "a quarter misses all of 200 once in 10^25"
 
 
 @settings(deadline=None)

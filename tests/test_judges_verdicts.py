@@ -447,6 +447,8 @@ def test_borda_by_hand() -> None:
     orders = [[("a",), ("b",), ("c",)], [("b",), ("c",), ("a",)], [("a",), ("b", "c")]]
     assert borda(orders[:2]) == (("b",), ("a",), ("c",))
     assert borda(orders) == (("a",), ("b",), ("c",))
+    # Half a point decides: a ½ + 1 + 1, c 0 + 2, b ½ + 1; without it a and c would have 2 each.
+    assert borda([[("a", "b"), ("c",)], [("c",), ("a",), ("b",)]]) == (("a",), ("c",), ("b",))
     assert borda([[("a",), ("b",)], [("b",), ("a",)]]) == (("a", "b"),)
     assert borda([[("a", "b"), ("c",)]]) == (("a", "b"), ("c",))
     assert borda([]) == ()

@@ -93,6 +93,14 @@ def test_simcls_keeps_the_reference_above_its_candidates() -> None:
     assert loss(objective_of("simcls"), made, what) == pytest.approx(0.05 / 2)
 
 
+def test_the_gold_terms_scores_are_scaled_too() -> None:
+    """2 · mean of max(0, 0.03 − 0.5·(f_reference − f)): 0.03 − 0.5·(−0.05) and 0.03 − 0.5·0.05."""
+    made = scored([(-0.2,), (-0.3,), (-0.25,)])
+    own = steps.LossSettings(rank_weight=0, mle_weight=0, gold_weight=2, gold_margin=0.03, score_scale=0.5)
+    what = targets(made, [(0, 1, None)], [(2,)])
+    assert loss(steps.contrastive_objective(own), made, what) == pytest.approx(2 * (0.055 + 0.005) / 2)
+
+
 def test_a_published_loss_with_one_number_changed_is_saved_as_it_is_used() -> None:
     how = load_settings(
         steps.ContrastSettings, "x", overrides=["published=brio-xsum", "loss.mle_weight=0.5", 'select=["rank"]']
@@ -133,8 +141,9 @@ def reasons(seen: list[dict[str, float]], name: steps.Published = "sumllm") -> l
         [{"score": -0.25}] * 20 + [{"score": -1.14}] * 10,
         [{"validation/nll": 0.7}, {"validation/nll": 1.8}],
         [{"validation/words": 40.0}, {"validation/words": 1.0}],
+        [{"validation/words": 40.0}, {"validation/words": 121.0}],
     ],
-    ids=["scores as in BRIO#9", "imitation forgotten", "a single period"],
+    ids=["scores as in BRIO#9", "imitation forgotten", "a single period", "no end"],
 )
 def test_a_collapse_trips_a_guard_and_a_healthy_run_none(collapse: list[dict[str, float]]) -> None:
     assert len(reasons(collapse)) == 1

@@ -37,9 +37,9 @@ class EndpointConfig:
     longest_wait_seconds: float = 120.0
     """Longest wait before another try, whatever the server asks for (`Retry-After`)."""
     max_tokens_spent: int | None = None
-    """Cap on the tokens, read and written, that one engine spends; None sets none."""
+    """Cap on the tokens, read and written, that one engine spends, anew in every run; None sets none."""
     max_money: float | None = None
-    """Cap on what one engine spends, in the currency of the prices; needs both of them."""
+    """Cap on what one engine spends, anew in every run, in the currency of the prices; needs both of them."""
     price_in: float | None = None
     """Price of a million tokens read."""
     price_out: float | None = None
@@ -51,7 +51,8 @@ class EndpointConfig:
     leave_out: tuple[str, ...] = ()
     """Fields of the body that the server does not take, such as `temperature`."""
     cache: str = "endpoint-cache"
-    """Folder that keeps every answer, so that nothing is paid for twice; empty keeps none."""
+    """Folder that keeps every answer, so that nothing is paid for twice; one without a whole path lies where the
+    command is given. Empty keeps none."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", _clean_url(self.url))

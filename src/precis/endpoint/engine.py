@@ -217,10 +217,11 @@ class EndpointEngine:
     def _cap_sentence(self, job: Job) -> str:
         limits = {"max_tokens_spent": self._config.max_tokens_spent, "max_money": self._config.max_money}
         caps = " and ".join(f"{name} = {value:,}" for name, value in limits.items() if value is not None)
-        kept = "what was answered is in the cache" if self._config.cache else "nothing is kept, as there is no cache"
+        goes_on = "what was answered is in the cache: the next run goes on from there, and its cap begins anew"
+        kept = goes_on if self._config.cache else "nothing is kept, as there is no cache"
         return (
             f"stopped before the cap {caps} could be passed: {self.spent.sentence()}; the next request can take up to "
-            f"{self._ledger.needs(job):,} tokens; {kept}, and a higher cap goes on from there"
+            f"{self._ledger.needs(job):,} tokens; {kept}"
         )
 
 
