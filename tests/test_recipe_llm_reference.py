@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from endpoint_stand_in import MODEL, Answer, Call, StandIn, chat
 from precis.errors import UserError
 from precis.recipes import llm_reference
 from precis.recipes.settings import load_settings, presets
+from precis.recipes.spending import read_spent
+from precis.recipes.summary import read_summary
 from precis.report.contents import Table
 from precis.report.write import read_report
 from precis.store import Store
@@ -177,6 +180,44 @@ def test_rerankers_beside_the_policy(finished: Path) -> None:
     weights = [file.stat().st_mtime_ns for file in files]
     llm_reference.run(settings(finished, *overrides), work)
     assert [file.stat().st_mtime_ns for file in files] == weights
+
+
+def test_a_large_model_behind_a_url_writes_and_ranks_and_its_cost_is_shown(tmp_path: Path) -> None:
+    """The whole with GPTRank and quasi-references, asked over HTTP; what it says of its cost; run again, nothing."""
+    shown: list[str] = []
+
+    def large_model(call: Call) -> Answer:
+        if "Ranking:" not in call.text:
+            return chat(f"Somebody said {len(call.text)} things.", usage=(100, 10))
+        shown.append(call.text.split("### Document\n")[1].split("\n\n###")[0].strip())
+        count = call.text.count("### Summary ")
+        return chat(f"Explanation: so.\nRanking: {', '.join(map(str, range(count, 0, -1)))}", usage=(300, 20))
+
+    with StandIn(large_model) as server:
+        endpoint = f'{{url="{server.url}", model="{MODEL}", key_env="", cache="{tmp_path / "cache"}"'
+        overrides = (
+            "ranking.judge=gptrank", "ranking.passes=2", "ranking.one_line=false", "targets.source=endpoint",
+            f"targets.endpoint={endpoint}}}", f"ranking.endpoint={endpoint}, price_in=1, price_out=10}}",
+        )  # fmt: skip
+        llm_reference.run(settings(tmp_path, *overrides), tmp_path / "work")
+        asked = len(server.calls)
+        spent = read_spent(tmp_path / "work")
+        llm_reference.run(settings(tmp_path, *overrides), tmp_path / "work")
+        assert len(server.calls) == asked and read_spent(tmp_path / "work") == spent
+    assert any("\n" in document for document in shown), "dialogues keep their lines"
+    assert set(spent) == {"targets", "ranking", "evaluation"}
+    assert sum(own.sent for own in spent.values()) == asked
+    assert (spent["targets"].sent, spent["targets"].tokens, spent["targets"].money) == (16, 16 * 110, None)
+    ranks = spent["ranking"]
+    assert ranks.sent % 2 == 0 and ranks.tokens == 320 * ranks.sent
+    assert ranks.money == pytest.approx(ranks.sent * (300 * 1 + 20 * 10) / 1e6)
+    training = next(s for s in read_report(tmp_path / "work" / "report.json").sections if s.title == "Training")
+    (table,) = (b for b in training.blocks if isinstance(b, Table) and "large models" in b.caption)
+    assert [row.cells[0].value for row in table.rows] == ["targets", "ranking", "evaluation"]
+    cost = next(table for table in read_summary(tmp_path / "work") if table.caption == "Cost.")
+    named = {column.name: own for column, own in zip(cost.columns, cost.rows[0].cells, strict=True)}
+    assert named["Large models, tokens"].value == sum(own.tokens for own in spent.values())
+    assert named["Large models, money"].why == "not every step has prices"
 
 
 @pytest.mark.parametrize("name", presets("llm-reference"))

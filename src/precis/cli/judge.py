@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,7 +80,8 @@ class Scoring:
         ),
     ] = None
     keep_lines: Annotated[
-        bool, typer.Option("--keep-lines", help="For gptscore: keep the line ends of texts, as dialogues need.")
+        bool,
+        typer.Option("--keep-lines", help="For gptscore, gptrank and pairwise: keep line ends, as dialogues need."),
     ] = False
     demonstrations: Annotated[
         Path | None,
@@ -119,7 +120,7 @@ def judge_command(
     if name == "gptscore":
         judge = _gptscore(engine, prompted.model, scoring)
     elif engine is not None:
-        judge = _large_model(name, engine, prompted, pairs_per_group, seed)
+        judge = _large_model(name, engine, prompted, pairs_per_group, seed, one_line=not scoring.keep_lines)
     else:
         judge = _judge(name, reward_model, reranker, encoder, pairs_per_group or 6, seed)
     with open_store(where.store, create=False) as opened:
@@ -177,13 +178,13 @@ def _gptscore(engine: Any, model: str | None, scoring: Scoring) -> Any:
     return GPTScoreJudge(likelihood, templates, scoring.length_penalty, scoring.aspect)
 
 
-def _large_model(name: str, engine: Any, asked: Prompted, pairs: int | None, seed: int) -> Any:
+def _large_model(name: str, engine: Any, asked: Prompted, pairs: int | None, seed: int, *, one_line: bool) -> Any:
     """A judge that prompts a large model."""
     from ..judges.gptrank import ListwiseJudge
     from ..judges.pairwise import PairwiseJudge
     from ..judges.prompts import LISTWISE, PAIRWISE, template_from
 
-    like = LISTWISE if name == "gptrank" else PAIRWISE
+    like = replace(LISTWISE if name == "gptrank" else PAIRWISE, one_line=one_line)
     template = template_from(asked.prompt, like) if asked.prompt else like
     if name == "gptrank":
         return ListwiseJudge(

@@ -29,6 +29,7 @@ from ..textmetrics import ROUGE_TYPES
 from ..training.run_folder import TrainResult
 from .own_order import Order
 from .settings import Settings
+from .spending import read_spent, spent_table
 from .steps import Documents
 from .summary import taken_notices
 from .workspace import Workspace
@@ -282,6 +283,7 @@ def _training(work: Workspace, documents: Documents, ranked: Selection, result: 
             f"step {result.kept_step:,} are kept, and measured on validation: {best}."
         ),
         *taken_notices(work),
+        *([spent_table(spent)] if (spent := read_spent(work.folder)) else []),
     ]
     panels = {
         "Loss": ["loss"],

@@ -11,6 +11,7 @@ from ..report.systems_blocks import COLUMNS
 from ..selection import Selection
 from .contrastive_report import Contrast
 from .own_order import Order
+from .spending import read_spent, spent_figures
 from .summary import Figure, one_row, seconds_figures, tokens_figure, win_rate_figures
 from .workspace import Workspace
 
@@ -47,6 +48,7 @@ def contrastive_summary(
             "Cost.",
             [
                 *_candidates(ranked),
+                *spent_figures(read_spent(work.folder)),
                 *seconds_figures(work, STEPS),
                 *(tokens_figure(work, name) for name in ("warm", "contrastive", "imitation")),
             ],

@@ -5,6 +5,7 @@ models/         Hugging Face folders            training/       metrics and chec
 report.html     what came out, and report.json beside it
 summary.json    the same in one row, for several runs side by side
 taken.json      which steps another run made
+spent.json      what large models behind URLs cost, where there were any
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Taken:
 class Workspace:
     """An open workspace; `seconds` and `started` survive a kill, so that a resumed run reports its whole time.
 
-    `taken` are the steps that were taken over from another run; their `seconds` are those of loading.
+    `taken` are the steps that were taken over from another run; their `seconds` are those of loading. `at` is the step
+    that is under way.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Workspace:
     started: datetime
     seconds: dict[str, float] = field(default_factory=dict)
     taken: Mapping[str, Taken] = field(default_factory=dict)
+    at: str = field(default="", init=False)
 
     @property
     def models(self) -> Path:
@@ -63,6 +66,7 @@ class Workspace:
         """One step of a recipe: announced, timed, and its time kept even if it is interrupted."""
         announce(f"{name}: {what}")
         before, start = self.seconds.get(name, 0.0), time.monotonic()
+        self.at = name
         try:
             yield
         finally:

@@ -15,6 +15,7 @@ from ...records import Candidate, Group, Judgement, Maker
 from ...sampling.decoding import Decoding
 from ...sampling.run import sample
 from ..settings import Settings
+from ..spending import engine_of, paid
 from ..workspace import Workspace, announce
 from .documents import Documents
 from .writer import Writer
@@ -108,7 +109,8 @@ def regroup(work: Workspace, groups: Sequence[Group], makers: Sequence[Maker], *
 
 def judge(work: Workspace, judge: Judge, groups: Sequence[Group]) -> list[Group]:
     """Have `judge` judge the groups' candidates; the groups with all judgements so far."""
-    announce(f"  {run_judge(work.store, judge, groups)}")
+    with paid(work, engine_of(judge)):
+        announce(f"  {run_judge(work.store, judge, groups)}")
     return with_judgements(work, groups)
 
 

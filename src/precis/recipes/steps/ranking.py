@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +15,7 @@ from ...judges.gptscore_prompts import templates_of
 from ...judges.likelihood import EndpointLikelihood, Likelihood
 from ...judges.oracle import OracleJudge
 from ...judges.policy_likelihood import PolicyLikelihood
+from ...judges.prompts import LISTWISE
 from ...judges.protocol import Judge
 from ...judges.ranker import RankerJudge
 from ...judges.rouge import RougeJudge
@@ -28,9 +30,6 @@ from ..workspace import Workspace, announce
 from .candidates import CandidateSettings, judge, write_candidates
 from .targets import References, refer
 from .writer import Writer
-
-if TYPE_CHECKING:
-    from ...endpoint import Engine
 
 
 class RankedCandidateSettings(CandidateSettings):
@@ -80,7 +79,8 @@ class RankingSettings(Settings):
     model: str = ""
     """With `gptscore`: folder or hub name of a local model that scores, in place of an endpoint."""
     one_line: bool = True
-    """With `gptscore`: white space becomes single spaces, as in the paper's code; dialogues are read better without."""
+    """With `gptrank` and `gptscore`: white space becomes single spaces, as in the paper's code; dialogues are read
+    better without."""
 
     @model_validator(mode="after")
     def _can_judge(self) -> RankingSettings:
@@ -91,11 +91,9 @@ class RankingSettings(Settings):
         return self
 
 
-def ranking_judge(
-    settings: RankingSettings, *, seed: int, written_by: Sequence[str] = (), engine: Engine | None = None
-) -> Judge:
-    """The judge whose order the policy learns. `engine` stands in for the endpoint of the settings; `written_by` are
-    the makers of the references, where these are not the data set's."""
+def ranking_judge(settings: RankingSettings, *, seed: int, written_by: Sequence[str] = ()) -> Judge:
+    """The judge whose order the policy learns; `written_by` are the makers of the references, where these are not the
+    data set's."""
     if settings.judge == "rouge":
         return RougeJudge(("rouge1", "rouge2", "rougeL"), tuple(written_by))
     if settings.judge == "oracle":
@@ -105,12 +103,18 @@ def ranking_judge(
         return RankerJudge(settings.passes, settings.permute, seed, settings=how)
     if settings.judge == "gptscore" and settings.model:
         return gptscore_of(settings.model, one_line=settings.one_line)
-    if engine is None:
-        assert settings.endpoint is not None, "the settings were checked"
-        engine = EndpointEngine(settings.endpoint)
+    assert settings.endpoint is not None, "the settings were checked"
+    engine = EndpointEngine(settings.endpoint)
     if settings.judge == "gptscore":
         return _gptscore(EndpointLikelihood(engine), one_line=settings.one_line)
-    return ListwiseJudge(engine, settings.passes, seed, permute=settings.permute, max_tokens=settings.max_tokens)
+    return ListwiseJudge(
+        engine,
+        settings.passes,
+        seed,
+        permute=settings.permute,
+        template=replace(LISTWISE, one_line=settings.one_line),
+        max_tokens=settings.max_tokens,
+    )
 
 
 def gptscore_of(model: str, *, one_line: bool = True) -> GPTScoreJudge:

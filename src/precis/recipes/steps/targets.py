@@ -15,6 +15,7 @@ from ...records import Candidate, Document, Group, Maker
 from ...render.templates import FIELD, Template, fields_of, fill
 from ...sampling.decoding import Decoding
 from ..settings import Settings
+from ..spending import paid
 from ..workspace import Workspace, announce
 from .candidates import write_candidates
 from .documents import Documents
@@ -83,7 +84,7 @@ def with_targets(
         found = _asked(work, groups, settings, engine)
     else:
         assert settings.endpoint is not None, "the settings were checked"
-        with EndpointEngine(settings.endpoint) as opened:
+        with EndpointEngine(settings.endpoint) as opened, paid(work, opened):
             found = _asked(work, groups, settings, opened)
     if not any(found.values()):
         raise UserError("no document has a quasi-reference: the model wrote nothing")
