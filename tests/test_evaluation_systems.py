@@ -80,9 +80,9 @@ def test_rows_numbers_and_warnings_agree() -> None:
     assert rate.notes == ("length control leaves out 1 comparisons with an empty summary",)
     text = "\n".join(found.warnings)
     for said in [
-        "Systems with no summary, and means of the others: bad 1 of 4.",
-        "Systems with empty summaries: bad 1 of 3.",
-        "Systems with summaries that hit the length limit: bad 1 of 3.",
+        "Systems with no summary, and means of the others. bad: 1 of 4.",
+        "Systems with empty summaries. bad: 1 of 3.",
+        "Systems with summaries that hit the length limit. bad: 1 of 3.",
         "rouge, against bad: 1 failures of the judge",
         "The only judge (rouge) also trained",
         "Mean lengths differ by a factor of 1.25 or more in 1 of 1 win rates",

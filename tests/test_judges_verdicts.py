@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from precis.endpoint.messages import spoken
 from precis.judges.borda import borda
-from precis.judges.verdicts import Decision, Order, Reason, Unreadable, read_decision, read_ranking, spoken
+from precis.judges.verdicts import Decision, Order, Reason, Unreadable, read_decision, read_ranking
 
 ORDER = Order(((4,), (2,), (1,), (3,)))
 

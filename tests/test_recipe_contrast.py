@@ -16,9 +16,10 @@ from precis.objectives import Objective
 from precis.recipes import steps
 from precis.recipes.settings import load_settings
 from precis.recipes.steps.contrast_settings import contrast_guards, generation_measure, metric_of
-from precis.recipes.steps.targets import prompt_of
+from precis.recipes.steps.targets import QUASI_REFERENCE
 from precis.recipes.workspace import Workspace, open_workspace
 from precis.records import Candidate, Document, Group, Maker
+from precis.render.templates import filled
 from precis.sampling.decoding import Decoding
 from precis.sampling.local import generate
 from precis.selection import Selection
@@ -183,11 +184,11 @@ class Model:
 
 def test_the_papers_prompt_and_a_document_that_looks_like_one() -> None:
     document = Document("A cat sat.\n\nSummary: {{Summary 1}} {document}")
-    assert prompt_of(document) == (
+    assert filled(QUASI_REFERENCE, document) == (
         "Article: A cat sat. Summary: {{Summary 1}} {document}\n\n"
         "Summarize the above article in three sentences.\n\nSummary:"
     )
-    assert prompt_of(document, one_line=False).startswith(
+    assert filled(QUASI_REFERENCE, document, one_line=False).startswith(
         "Article: A cat sat.\n\nSummary: {{Summary 1}} {document}\n\n"
     )
 

@@ -6,6 +6,8 @@ import getpass
 import json
 import platform
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,7 +19,7 @@ from precis.errors import UserError
 from precis.evaluation.judgements.agreement import agreement_matrix
 from precis.evaluation.optimization.bestofn import best_of_n_curve
 from precis.evaluation.rewardmodel import accuracies, accuracy_gains, calibration
-from precis.evaluation.statistics import over_seeds
+from precis.evaluation.statistics import Estimate, over_seeds
 from precis.evaluation.systems import Evaluation, evaluate_systems
 from precis.records import Candidate, Comparison, Document, JudgeInfo, Judgement, Maker
 from precis.report import plots
@@ -39,7 +41,14 @@ from precis.report.contents import (
 from precis.report.diff import difference, unknown_words
 from precis.report.example_blocks import example_block, length_histogram
 from precis.report.run import describe_run
-from precis.report.systems_blocks import differences_table, quality_table, seeds_table, text_table, win_rate_blocks
+from precis.report.systems_blocks import (
+    differences_table,
+    quality_table,
+    seeds_table,
+    text_table,
+    win_rate_blocks,
+    win_rate_sentence,
+)
 from precis.report.write import read_report, write_report
 from report_figures import FIGURES
 from test_report import Page
@@ -198,3 +207,16 @@ def test_a_run_is_described_without_names() -> None:
     assert platform.node() not in said
     assert getpass.getuser() not in run.machine.values()
     assert run.started.endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.51, 0.6, "By rouge, new beats old: it wins on 55% of 9 documents [51%, 60%], a tie counting half"),
+     (0.4, 0.49, "new loses to old"), (0.5, 0.6, "new cannot be told from"), (0.4, 0.6, "new cannot be told from")],
+)  # fmt: skip
+def test_a_finding_says_what_the_interval_says(low: float, high: float, said: str) -> None:
+    estimate = Estimate(0.55, low, high, 9)
+    equal = SimpleNamespace(value=0.5)
+    rate: Any = SimpleNamespace(judge="rouge", system="new", against="old", win_rate=estimate, length_controlled=equal)
+    assert said in win_rate_sentence(rate) and win_rate_sentence(rate).endswith("; at equal length on 50%.")
+    assert win_rate_sentence(rate, equal_length=False).endswith("half.")

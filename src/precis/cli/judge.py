@@ -30,7 +30,7 @@ class Prompted:
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", help="The large model's name, as its server knows it; for gptscore without --url, its folder."
+            "--model", help="The large model's name, as its server knows it; without --url its folder or hub name."
         ),
     ] = None
     endpoint: Annotated[
@@ -130,7 +130,7 @@ def judge_command(
             raise UserError(f"the store {where.store} holds no candidates of such documents; sample or import some")
         done = run_judge(opened, judge, groups)
     say(str(done))
-    spent = engine.spent if engine is not None else None
+    spent = getattr(engine, "spent", None)  # a loaded model costs nothing
     if spent is not None:
         say(f"  {spent.sentence()}")
     for what, count in getattr(judge, "counts", {}).items():
@@ -140,14 +140,21 @@ def judge_command(
 
 
 def _engine(name: str, asked: Prompted) -> Any:
-    """A large model behind a URL."""
+    """A large model behind a URL, or one that is loaded."""
     from pydantic import TypeAdapter
 
     from ..endpoint import EndpointConfig, EndpointEngine
     from ..recipes.settings import parse_settings
 
-    if not asked.url or not asked.model:
-        raise UserError(f"the judge {name} is a large model: say where it is with --url and what it is called, --model")
+    if not asked.model:
+        raise UserError(
+            f"the judge {name} is a large model: say where it is with --url and what it is called there, --model; or "
+            "name a folder or a model of the hub with --model alone"
+        )
+    if not asked.url:
+        from ..recipes.steps import local_engine
+
+        return local_engine(asked.model)
     settings = [f"url={asked.url}", f"model={asked.model}", *(asked.endpoint or [])]
     return EndpointEngine(parse_settings(TypeAdapter(EndpointConfig), settings, quoting=False))
 

@@ -18,7 +18,23 @@ DECODINGS = ("greedy", "temperature", "top-p", "beam", "diverse-beam")
 
 
 def sample_command(
-    policy: Annotated[str, typer.Option("--policy", help="Folder or hub name of the model that writes.")],
+    policy: Annotated[
+        str, typer.Option("--policy", help="Folder or hub name of the model that writes; with --url its name there.")
+    ],
+    url: Annotated[
+        str | None, typer.Option("--url", help="An OpenAI-compatible address, as …/v1, whose model writes.")
+    ] = None,
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--endpoint",
+            metavar="NAME=VALUE",
+            help="With --url: a setting of it, as max_money=5 (docs/endpoints.md); may be repeated.",
+        ),
+    ] = None,
+    keep_lines: Annotated[
+        bool, typer.Option("--keep-lines", help="With --url: keep documents' line ends, as dialogues need.")
+    ] = False,
     k: Annotated[int, typer.Option("--k", min=1, help="Candidates a document.")] = 1,
     decoding: Annotated[str, typer.Option("--decoding", help=", ".join(DECODINGS))] = "temperature",
     temperature: Annotated[float, typer.Option("--temperature")] = 0.7,
@@ -71,6 +87,10 @@ def sample_command(
         documents = opened.documents(dataset, split, limit)
         if not documents:
             raise UserError(f"the store {store} holds no such documents; import some first")
+        if url is not None:
+            asked = [f"url={url}", f"model={policy}", *(endpoint or [])]
+            _sample_by_asking(opened, documents, asked, template, how, k, seed, keep_lines, as_json)
+            return
         writer = load_writer(policy, start)
         done = sample(opened, writer.policy, writer.renderer, documents, k=k, decoding=how, seed=seed)
     say(
@@ -80,6 +100,34 @@ def sample_command(
         + (f"; documents were not shared: {done.reason}" if done.reason else "")
     )
     emit({"maker": done.maker.id, **{name: getattr(done, name) for name in _SAMPLED}}, as_json)
+
+
+def _sample_by_asking(
+    store: Any, documents: Any, asked: list[str], template: str | None, how: Any, k: int, seed: int, keep_lines: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    from pydantic import TypeAdapter
+
+    from ..endpoint import EndpointConfig, EndpointEngine
+    from ..recipes.settings import parse_settings
+    from ..render.templates import Template, template_named
+    from ..sampling.asked import sample_by_asking
+
+    named = template or "chat"
+    prompt = Template(named, chat=True) if "{document}" in named else template_named(named)
+    with EndpointEngine(parse_settings(TypeAdapter(EndpointConfig), asked, quoting=False)) as engine:
+        done = sample_by_asking(
+            store, engine, prompt, documents,
+            k=k, decoding=how, seed=seed, one_line=not keep_lines,
+        )  # fmt: skip
+        spent = engine.spent
+    failed = "".join(f"; {count:,} × {reason}" for reason, count in done.failed.items())
+    say(
+        f"{done.written:,} candidates of {done.documents:,} documents written ({done.empty:,} empty, "
+        f"{done.unfinished:,} cut by the length limit), {done.known:,} known{failed}"
+    )
+    say(f"  {spent.sentence()}")
+    emit({**vars(done), "maker": done.maker.id, "spent": vars(spent)}, as_json)
 
 
 _SAMPLED = ("documents", "known", "written", "empty", "unfinished", "cut_documents", "tokens", "seconds", "engine")

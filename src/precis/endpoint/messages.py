@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 from ..errors import BadInput
 from ..records import check_text, content_hash
+
+_THOUGHT = re.compile(r"^(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|$)", re.DOTALL | re.IGNORECASE)
 
 ROLES = ("system", "developer", "user", "assistant")
 
@@ -99,6 +102,11 @@ class NoReply:
     why: str
     raw: str = ""
     permanent: bool = True
+
+
+def spoken(text: str) -> str:
+    """`text` without a reasoning model's thoughts (`<think>…</think>`); thoughts that never end run to the end."""
+    return _THOUGHT.sub("", text)
 
 
 def _require(name: str, value: float, holds: bool, expected: str) -> None:

@@ -227,8 +227,8 @@ def _warnings(
         ("empty summaries", [(r.name, r.empty, r.candidates) for r in results]),
         ("summaries that hit the length limit", [(r.name, r.unfinished, r.candidates) for r in results]),
     ):
-        if some := [f"{name} {count} of {of}" for name, count, of in counts if count]:
-            found.append(f"Systems with {what}: {', '.join(some)}.")
+        if some := [f"{name}: {count} of {of}" for name, count, of in counts if count]:
+            found.append(f"Systems with {what}. {'; '.join(some)}.")
     for judge, against in dict.fromkeys((rate.judge, rate.against) for rate in rates):
         own = [rate for rate in rates if (rate.judge, rate.against) == (judge, against)]
         if failures := sum(rate.failures for rate in own):

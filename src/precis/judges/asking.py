@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from ..endpoint.messages import NoReply, Reply, Request
-from .verdicts import Unreadable, spoken
+from ..endpoint.messages import NoReply, Reply, Request, spoken
+from .verdicts import Unreadable
 
 if TYPE_CHECKING:
     from ..endpoint.engine import Engine

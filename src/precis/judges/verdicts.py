@@ -25,6 +25,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from ..endpoint.messages import spoken
+
 Decision = Literal["1", "2", "tie"]
 Tiers = tuple[tuple[int, ...], ...]
 
@@ -68,7 +70,6 @@ _APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
 # "the dogs' food" closes nothing, so single quotation marks cannot just be counted.
 _SINGLE_OPENS, _SINGLE_CLOSES = re.compile(r"(?<!\w)['‘‚](?=\S)"), re.compile(r"(?<=\S)['’‘](?!\w)")
 _OBJECT = re.compile(r"^\W*(?:json\b\s*)?\{", re.MULTILINE | re.IGNORECASE)
-_THOUGHT = re.compile(r"^(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|$)", re.DOTALL | re.IGNORECASE)
 _BEFORE_LABEL = r"(?:(?:my|the|final|overall)\s+)*"
 _BEST_FIRST = r"(?:\s*\(?(?:from\s+)?best\s+(?:first|to\s+worst)\)?)?"
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">"}
@@ -155,11 +156,6 @@ _WORST_FIRST = re.compile(
     re.IGNORECASE,
 )
 _DOUBT = re.compile(r"\b(?:or|tie|tied|draw|both|neither|equal|equally|not|worse|worst)\b", re.IGNORECASE)
-
-
-def spoken(text: str) -> str:
-    """`text` without a reasoning model's thoughts (`<think>…</think>`); thoughts that never end run to the end."""
-    return _THOUGHT.sub("", text)
 
 
 def read_ranking(text: str, count: int, *, cut: bool = False) -> Order | Unreadable:

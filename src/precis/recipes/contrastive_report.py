@@ -9,7 +9,6 @@ from ..evaluation.lengthmatch import LengthMatch
 from ..evaluation.optimization.bestofn import best_of_n_curve
 from ..evaluation.statistics import over_seeds
 from ..evaluation.systems import Evaluation, mean_differences
-from ..evaluation.winrates import WinRate
 from ..records import Document, Group, JudgeInfo
 from ..report.analysis_blocks import accuracy_table, best_of_n_blocks, read_metrics, training_plot
 from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section, Table, Text
@@ -22,6 +21,7 @@ from ..report.systems_blocks import (
     seeds_table,
     text_table,
     win_rate_blocks,
+    win_rate_sentence,
 )
 from ..sampling.decoding import Decoding
 from ..selection import Selection, scores_of
@@ -141,7 +141,9 @@ def _better(evaluation: Evaluation, about: Contrast) -> list[str]:
     names = {judge.name for judge in about.judges}
     pairs = [(about.contrastive, about.imitation), (about.contrastive, about.warm)]
     return [
-        _said(rate) for rate in evaluation.win_rates if rate.judge in names and (rate.system, rate.against) in pairs
+        win_rate_sentence(rate)
+        for rate in evaluation.win_rates
+        if rate.judge in names and (rate.system, rate.against) in pairs
     ]
 
 
@@ -189,18 +191,6 @@ def _over_seeds(evaluation: Evaluation, about: Contrast, tested: Sequence[Docume
         ),
         differences_table(joined, ROUGE_TYPES, caption="Paired differences, each document's mean over the seeds."),
     ]
-
-
-def _said(rate: WinRate) -> str:
-    value = rate.win_rate
-    if value.value is None or value.low is None or value.high is None:
-        return f"By {rate.judge}, no win rate of {rate.system} can be estimated: {value.why}."
-    equal = rate.length_controlled
-    at_equal = f"; at equal length on {equal.value:.0%}" if equal.value is not None else ""
-    return (
-        f"By {rate.judge}, {rate.system} beats {rate.against} on {value.value:.0%} of {value.n} documents "
-        f"[{value.low:.0%}, {value.high:.0%}], a tie counting half{at_equal}."
-    )
 
 
 def _ordering(orders: Sequence[Order], about: Contrast) -> tuple[list[Block], str]:

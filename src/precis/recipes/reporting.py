@@ -21,7 +21,6 @@ from ..evaluation.rewardmodel import (
 )
 from ..evaluation.statistics import Difference, Seeds, mean_estimate, over_seeds
 from ..evaluation.systems import Evaluation
-from ..evaluation.winrates import WinRate
 from ..records import Document, Group, JudgeInfo
 from ..report.analysis_blocks import (
     accuracy_table,
@@ -33,7 +32,14 @@ from ..report.analysis_blocks import (
 from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section, Table, Text, cell
 from ..report.example_blocks import example_block, length_histogram
 from ..report.run import describe_run
-from ..report.systems_blocks import differences_table, quality_table, seeds_table, text_table, win_rate_blocks
+from ..report.systems_blocks import (
+    differences_table,
+    quality_table,
+    seeds_table,
+    text_table,
+    win_rate_blocks,
+    win_rate_sentence,
+)
 from ..selection import Selection, pairs_from_scores, scores_of
 from ..training.run_folder import read_result
 from .settings import Settings
@@ -128,27 +134,21 @@ def best_of_n_report(
 def _better(evaluation: Evaluation, about: Findings) -> list[str]:
     """Whether the reward model's choice beats a random one: by the gold judge, and by ROUGE-1."""
     pair = (about.chosen, about.random, about.gold.name)
-    found = [_won(rate) for rate in evaluation.win_rates if (rate.system, rate.against, rate.judge) == pair]
+    found = [
+        win_rate_sentence(rate, equal_length=False)
+        for rate in evaluation.win_rates
+        if (rate.system, rate.against, rate.judge) == pair
+    ]
     return found + [_said(d, about) for d in evaluation.differences if d.a == about.chosen and d.metric == "rouge1"]
 
 
 def _improved(evaluation: Evaluation, moved: Mapping[str, Divergence], about: Findings) -> list[str]:
     """How often the gold judge prefers each policy that was trained towards the reward to the supervised one."""
     return [
-        _won(rate)
+        win_rate_sentence(rate, equal_length=False)
         for rate in evaluation.win_rates
         if rate.system in moved and rate.against == SUPERVISED and rate.judge == about.gold.name
     ]
-
-
-def _won(rate: WinRate) -> str:
-    value = rate.win_rate
-    if value.value is None or value.low is None or value.high is None:
-        return f"By {rate.judge}, no win rate of {rate.system} can be estimated: {value.why}."
-    return (
-        f"By {rate.judge}, {rate.system} beats {rate.against} on {value.value:.0%} of {value.n} documents "
-        f"[{value.low:.0%}, {value.high:.0%}], a tie counting half."
-    )
 
 
 def _said(difference: Difference, about: Findings) -> str:

@@ -69,6 +69,14 @@ def fields_of(source: Document | Candidate) -> dict[str, str]:
     return {key: " ".join(value.split()) for key, value in named.items()} | {"document": source.text}
 
 
+def filled(text: str, source: Document | Candidate, *, one_line: bool = True) -> str:
+    """What a large model is asked about a source; fields are filled all at once, so that a document fills none.
+
+    With `one_line` the document's line ends become spaces, so that it cannot end its field."""
+    values = fields_of(source)
+    return fill(text, {**values, "document": " ".join(source.text.split())} if one_line else values)
+
+
 def fill(text: str, values: Mapping[str, str], pattern: re.Pattern[str] = FIELD) -> str:
     """`text` with its fields replaced, all at once: what looks like a field in a value stays as it is.
 

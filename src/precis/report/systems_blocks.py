@@ -231,3 +231,17 @@ def seeds_table(caption: str, rows: Mapping[str, Seeds], *, scale: float = 1.0, 
             for name, own in rows.items()
         ),
     )
+
+
+def win_rate_sentence(rate: WinRate, *, equal_length: bool = True) -> str:
+    """A finding: who is preferred, if the interval says so, and on how many documents."""
+    value = rate.win_rate
+    if value.value is None or value.low is None or value.high is None:
+        return f"By {rate.judge}, no win rate of {rate.system} can be estimated: {value.why}."
+    equal = rate.length_controlled.value if equal_length else None
+    at_equal = f"; at equal length on {equal:.0%}" if equal is not None else ""
+    verdict = "beats" if value.low > 0.5 else "loses to" if value.high < 0.5 else "cannot be told from"
+    return (
+        f"By {rate.judge}, {rate.system} {verdict} {rate.against}: it wins on {value.value:.0%} of {value.n} documents "
+        f"[{value.low:.0%}, {value.high:.0%}], a tie counting half{at_equal}."
+    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ...endpoint import EndpointConfig, EndpointEngine
+from ...endpoint import EndpointConfig, EndpointEngine, Engine
 from ...judges.gptrank import ListwiseJudge
 from ...judges.gptscore import GPTScoreJudge
 from ...judges.gptscore_prompts import templates_of
@@ -21,6 +22,7 @@ from ...judges.ranker import RankerJudge
 from ...judges.rouge import RougeJudge
 from ...models import load_policy
 from ...records import Group, JudgeInfo, Ranking
+from ...sampling.asking import LocalEngine
 from ...sampling.decoding import Decoding
 from ...sandbox import RankerSettings
 from ...selection import Selection, distinct, ranked, rankings
@@ -77,15 +79,15 @@ class RankingSettings(Settings):
     max_tokens: int = 1024
     """With `gptrank`: longest answer."""
     model: str = ""
-    """With `gptscore`: folder or hub name of a local model that scores, in place of an endpoint."""
+    """With `gptrank` and `gptscore`: folder or hub name of a local model, in place of an endpoint."""
     one_line: bool = True
     """With `gptrank` and `gptscore`: white space becomes single spaces, as in the paper's code; dialogues are read
     better without."""
 
     @model_validator(mode="after")
     def _can_judge(self) -> RankingSettings:
-        if self.judge == "gptrank" and self.endpoint is None:
-            raise ValueError("gptrank needs an endpoint: say where the large model is and what it is called")
+        if self.judge == "gptrank" and self.endpoint is None and not self.model:
+            raise ValueError("gptrank needs an endpoint or a model: say where the large model is and what it is called")
         if self.judge == "gptscore" and self.endpoint is None and not self.model:
             raise ValueError("gptscore needs a model, or an endpoint that shows the log-probs of a prompt")
         return self
@@ -103,8 +105,12 @@ def ranking_judge(settings: RankingSettings, *, seed: int, written_by: Sequence[
         return RankerJudge(settings.passes, settings.permute, seed, settings=how)
     if settings.judge == "gptscore" and settings.model:
         return gptscore_of(settings.model, one_line=settings.one_line)
-    assert settings.endpoint is not None, "the settings were checked"
-    engine = EndpointEngine(settings.endpoint)
+    engine: Engine
+    if settings.model:
+        engine = local_engine(settings.model)
+    else:
+        assert settings.endpoint is not None, "the settings were checked"
+        engine = EndpointEngine(settings.endpoint)
     if settings.judge == "gptscore":
         return _gptscore(EndpointLikelihood(engine), one_line=settings.one_line)
     return ListwiseJudge(
@@ -115,6 +121,11 @@ def ranking_judge(settings: RankingSettings, *, seed: int, written_by: Sequence[
         template=replace(LISTWISE, one_line=settings.one_line),
         max_tokens=settings.max_tokens,
     )
+
+
+def local_engine(model: str) -> LocalEngine:
+    """A local model, a folder or a hub's name, that answers as one behind a URL does."""
+    return LocalEngine(load_policy(model), Path(model).name)
 
 
 def gptscore_of(model: str, *, one_line: bool = True) -> GPTScoreJudge:

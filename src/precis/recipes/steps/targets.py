@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import model_validator
 
 from ...endpoint import EndpointConfig, EndpointEngine, NoReply, Reply, Request
+from ...endpoint.messages import spoken
 from ...errors import UserError
-from ...judges.verdicts import spoken
 from ...records import Candidate, Document, Group, Maker
-from ...render.templates import FIELD, Template, fields_of, fill
+from ...render.templates import FIELD, Template, filled
 from ...sampling.decoding import Decoding
 from ..settings import Settings
 from ..spending import paid
@@ -110,12 +110,6 @@ def makers_of(references: References, settings: TargetSettings) -> tuple[str, ..
     return tuple(sorted({candidate.maker.id for own in references.values() for candidate in own}))
 
 
-def prompt_of(source: Document | Candidate, template: str = QUASI_REFERENCE, *, one_line: bool = True) -> str:
-    """What a large model is asked about a document; fields are filled all at once, so that a document fills none."""
-    values = fields_of(source)
-    return fill(template, {**values, "document": " ".join(source.text.split())} if one_line else values)
-
-
 def _written_here(work: Workspace, groups: Sequence[Group], settings: TargetSettings) -> References:
     # The paper's words are for models that follow instructions; a summarizer's folder says how it is asked.
     named = None if settings.template == QUASI_REFERENCE else settings.template
@@ -160,7 +154,7 @@ def _asked(work: Workspace, groups: Sequence[Group], settings: TargetSettings, e
 
 
 def _request(source: Document | Candidate, settings: TargetSettings) -> Request:
-    text = prompt_of(source, settings.template, one_line=settings.one_line)
+    text = filled(settings.template, source, one_line=settings.one_line)
     if not settings.chat:
         return Request(prompt=text, max_tokens=settings.max_tokens)
     system = (("system", settings.system),) if settings.system else ()
