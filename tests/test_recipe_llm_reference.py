@@ -202,7 +202,11 @@ def test_a_large_model_behind_a_url_writes_and_ranks_and_its_cost_is_shown(tmp_p
         llm_reference.run(settings(tmp_path, *overrides), tmp_path / "work")
         asked = len(server.calls)
         spent = read_spent(tmp_path / "work")
-        llm_reference.run(settings(tmp_path, *overrides), tmp_path / "work")
+        # A higher cap, or more at a time, is no other run.
+        patient = [
+            text.replace(", price_in=1", ", concurrency=2, max_tokens_spent=9, price_in=1") for text in overrides
+        ]
+        llm_reference.run(settings(tmp_path, *patient), tmp_path / "work")
         assert len(server.calls) == asked and read_spent(tmp_path / "work") == spent
     assert any("\n" in document for document in shown), "dialogues keep their lines"
     assert set(spent) == {"targets", "ranking", "evaluation"}
@@ -218,6 +222,29 @@ def test_a_large_model_behind_a_url_writes_and_ranks_and_its_cost_is_shown(tmp_p
     named = {column.name: own for column, own in zip(cost.columns, cost.rows[0].cells, strict=True)}
     assert named["Large models, tokens"].value == sum(own.tokens for own in spent.values())
     assert named["Large models, money"].why == "not every step has prices"
+
+
+@pytest.mark.parametrize(
+    "wrong", ["evaluation.encoder=none", "evaluation.gptscore=none", "reranker.encoder=none"], ids=lambda text: text
+)
+def test_a_model_that_is_not_there_is_told_before_the_run_begins(wrong: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no folder none"):
+        llm_reference.run(settings(tmp_path, wrong), tmp_path / "work")
+    with Store(tmp_path / "work") as store:
+        assert not store.documents()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "data.train_documents=-3", "data.valid_documents=0", "data.test_documents=0", "candidates.documents=-1",
+        "candidates.unseen=-1", "candidates.valid_documents=0", "evaluation.examples=-1", "ranking.max_tokens=0",
+        "ranking.position_bias=inf",
+    ],
+)  # fmt: skip
+def test_counts_that_mean_nothing(wrong: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=wrong.partition("=")[0].replace(".", r"\.")):
+        settings(tmp_path, wrong)
 
 
 @pytest.mark.parametrize("name", presets("llm-reference"))

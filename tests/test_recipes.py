@@ -147,6 +147,8 @@ def test_a_run_of_before_a_setting_existed_goes_on_with_its_default(tmp_path: Pa
     check_unchanged(small, tmp_path)
     with pytest.raises(UserError, match=r"other settings \(reward.keep\)"):
         check_unchanged(settings(tmp_path, "reward.keep=ensemble"), tmp_path)
+    # What only grades may change, so that a judge that was forgotten costs no run.
+    check_unchanged(settings(tmp_path, "evaluation.encoder=folder", "evaluation.examples=3"), tmp_path)
     # A setting that is no more is a difference.
     (tmp_path / "config.json").write_text(json.dumps(before | {"gone": 1}))
     with pytest.raises(UserError, match="gone"):

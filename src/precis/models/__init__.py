@@ -6,7 +6,7 @@
 """
 
 from .adapters import add_adapter, base_weights, use_adapter
-from .files import check_replaceable, fingerprint_of
+from .files import check_replaceable, fingerprint_of, model_folder
 from .initial import SIZES, init_model, train_tokenizer
 from .policy import Policy, load_policy, save_policy
 from .reranker import LoadedReranker, Pool, Reranker, load_reranker, save_reranker
@@ -46,6 +46,7 @@ __all__ = [
     "load_reranker",
     "load_reward_model",
     "max_positions",
+    "model_folder",
     "reward_model_from_policy",
     "save_policy",
     "save_reranker",

@@ -53,7 +53,7 @@ class EvaluationSettings(Settings):
 
     n: int = Field(default=8, ge=1)
     """N of best-of-N: candidates of each test document."""
-    examples: int = 8
+    examples: int = Field(default=8, ge=0)
     """Documents that the report shows side by side."""
     encoder: str | None = None
     """Folder of an encoder for BERTScore, which then also judges: it trains nothing. None leaves it out."""

@@ -34,6 +34,7 @@ from ..judges.oracle import OracleJudge
 from ..judges.ownscore import OwnScoreJudge
 from ..judges.protocol import Judge
 from ..judges.rouge import RougeJudge
+from ..models import model_folder
 from ..records import Document, Group
 from ..report.write import write_report
 from ..sampling.decoding import Decoding
@@ -71,7 +72,7 @@ class EvaluationSettings(Settings):
     gptscore: str = ""
     """Folder or hub name of a model whose GPTScore is a further judge, for runs whose training judge is the only one
     there is; none without it."""
-    examples: int = 8
+    examples: int = Field(default=8, ge=0)
     """Documents that the report shows side by side."""
     encoder: str | None = None
     """Folder of an encoder for BERTScore, which then also judges: it trains nothing. None leaves it out."""
@@ -145,6 +146,9 @@ def run(settings: LLMReference, out: Path, *, store: str | None = None, command:
 
 def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
     seed = settings.seed
+    graders = (settings.evaluation.encoder, settings.evaluation.gptscore)
+    for model in filter(None, (*graders, settings.reranker.encoder, settings.ranking.model)):
+        model_folder(model)  # a name that is wrong is told before anything is paid for
     with work.step("documents", f"{settings.data.kind} documents"):
         documents = steps.load_documents(work, settings.data, seed=seed)
     with work.step("targets", f"what is imitated, from {settings.targets.source}"):

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -108,8 +109,20 @@ def save_settings(settings: Settings, run_dir: Path) -> None:
     write_text(run_dir / "config.json", settings.model_dump_json(indent=2) + "\n")
 
 
+_HOW = ["concurrency", "connect_seconds", "read_seconds", "retries", "longest_wait_seconds", "cache", "key_env"]
+_COSTS = ["max_tokens_spent", "max_money", "price_in", "price_out"]
+MAY_CHANGE = (
+    *(f"evaluation.{name}" for name in ("encoder", "gptscore", "examples", "judge_by_training")),
+    *(f"*.endpoint.{name}" for name in (*_HOW, *_COSTS)),
+)
+"""Settings that may differ when a run is continued: models that only grade, and how servers are asked, not what."""
+
+
 def check_unchanged(settings: Settings, run_dir: Path) -> None:
-    """A run continues only with the settings that it began with; what it had no setting for yet has its default."""
+    """A run continues only with the settings that it began with; what it had no setting for yet has its default.
+
+    What decides nothing that is kept (`MAY_CHANGE`) may differ: a model that only grades, a cap, patience.
+    """
     path = run_dir / "config.json"
     if not path.is_file():
         return
@@ -119,7 +132,7 @@ def check_unchanged(settings: Settings, run_dir: Path) -> None:
         raise UserError(f"{path} cannot be read ({error}); restore it, or name another folder with --out") from error
     with suppress(ValidationError):  # of another recipe or version: compared as it stands
         before = type(settings).model_validate(before).model_dump(mode="json")
-    changed = _differences(before, now)
+    changed = [name for name in _differences(before, now) if not any(fnmatch(name, free) for free in MAY_CHANGE)]
     if changed:
         raise UserError(
             f"{run_dir} holds a run with other settings ({', '.join(changed[:4])}); "

@@ -24,9 +24,9 @@ from .writer import Writer
 class CandidateSettings(Settings):
     """Which candidates are written for the judges."""
 
-    documents: int | None = None
+    documents: int | None = Field(default=None, ge=1)
     """Training documents to write candidates for; None is all of them."""
-    unseen: int = 0
+    unseen: int = Field(default=0, ge=0)
     """Keep the first so many of these documents from supervised fine-tuning. After several epochs a policy knows the
     references that it was trained on by heart; on these documents its candidates are as they will be on new ones. The
     reward model is validated on the first documents."""

@@ -30,11 +30,11 @@ class DataSettings(Settings):
     """File or folder of the documents to evaluate on."""
     columns: dict[str, str] = Field(default_factory=dict)
     """For tables: role = column."""
-    train_documents: int | None = None
+    train_documents: int | None = Field(default=None, ge=1)
     """Use the first so many; for the sandbox, make so many."""
-    valid_documents: int = 200
+    valid_documents: int = Field(default=200, ge=1)
     """As many validation documents at most."""
-    test_documents: int | None = None
+    test_documents: int | None = Field(default=None, ge=1)
     """As many test documents at most."""
 
 

@@ -37,11 +37,11 @@ from .writer import Writer
 class RankedCandidateSettings(CandidateSettings):
     """Which candidates are written to be ranked."""
 
-    documents: int | None = None
+    documents: int | None = Field(default=None, ge=1)
     """Training documents to write candidates for; None is all of them."""
-    valid_documents: int | None = 100
+    valid_documents: int | None = Field(default=100, ge=1)
     """Validation documents to write candidates for, by which weights are chosen (100 in Liu et al. 2023)."""
-    unseen: int = 0
+    unseen: int = Field(default=0, ge=0)
     """Keep the first so many of the training documents from the warm-up. After several epochs a policy knows the
     references that it was trained on by heart; on these documents its candidates are as they will be on new ones."""
     k: int = Field(default=16, ge=2)
@@ -69,14 +69,14 @@ class RankingSettings(Settings):
     the released rankings, where the last place is never the best."""
     noise: float = Field(default=0.4, ge=0)
     """With `ranker`: scale of its Gumbel noise, in points of the oracle's seven."""
-    position_bias: float = 0.0
+    position_bias: float = Field(default=0.0, allow_inf_nan=False)
     """With `ranker`: points that favoured places gain."""
     position_shape: Literal["first", "last", "ends"] = "first"
     """With `ranker`: which places are favoured."""
     endpoint: EndpointConfig | None = None
     """With `gptrank` and `gptscore`: the server and the model's name, as in docs/endpoints.md; for `gptscore` one that
     shows the log-probabilities of a prompt."""
-    max_tokens: int = 1024
+    max_tokens: int = Field(default=1024, ge=1)
     """With `gptrank`: longest answer."""
     model: str = ""
     """With `gptrank` and `gptscore`: folder or hub name of a local model, in place of an endpoint."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ...endpoint import EndpointConfig, EndpointEngine, NoReply, Reply, Request
 from ...endpoint.messages import spoken
@@ -53,7 +53,7 @@ class TargetSettings(Settings):
     """With `endpoint`: the system message; the paper's."""
     chat: bool = True
     """With `endpoint`: ask by chat; else as a text to go on from, as the paper asked text-davinci-003."""
-    max_tokens: int = 256
+    max_tokens: int = Field(default=256, ge=1)
     """Longest quasi-reference in tokens; it is written greedily."""
 
     @model_validator(mode="after")
