@@ -35,6 +35,7 @@ from precis.report.contents import (
     Block,
     Report,
     Section,
+    Table,
     from_json,
     to_json,
 )
@@ -220,3 +221,11 @@ def test_a_finding_says_what_the_interval_says(low: float, high: float, said: st
     rate: Any = SimpleNamespace(judge="rouge", system="new", against="old", win_rate=estimate, length_controlled=equal)
     assert said in win_rate_sentence(rate) and win_rate_sentence(rate).endswith("; at equal length on 50%.")
     assert win_rate_sentence(rate, equal_length=False).endswith("half.")
+
+
+def test_the_kl_of_a_search_is_not_known() -> None:
+    curve = best_of_n_curve([[0.1, 0.9, 0.5], [0.3, 0.2, 0.4]], [[0.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
+    for drawn in (True, False):
+        (table,) = (b for b in best_of_n_blocks(curve, proxy="p", gold="g", drawn=drawn) if isinstance(b, Table))
+        assert ("KL (nats)" in [column.name for column in table.columns]) == drawn
+        assert all(len(row.cells) == len(table.columns) for row in table.rows)

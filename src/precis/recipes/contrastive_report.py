@@ -79,8 +79,9 @@ def contrastive_report(
     choices: Sequence[Group],
     orders: Sequence[Order],
     examples: int,
+    drawn: bool,
 ) -> Report:
-    """Everything that the run found, as a report."""
+    """Everything that the run found, as a report; `drawn` are candidates that were sampled, not searched for."""
     references = {group.source.id: group.references for group in documents.test}
     tested = [group.source for group in documents.test if isinstance(group.source, Document)]
     seed = int(getattr(settings, "seed", 0))
@@ -96,7 +97,9 @@ def contrastive_report(
             ),
         ),
         Section("How well a policy's own score orders candidates", tuple(ordering)),
-        Section("What choosing by the contrastive policy's own score buys", tuple(_choosing(choices, about))),
+        Section(
+            "What choosing by the contrastive policy's own score buys", tuple(_choosing(choices, about, drawn=drawn))
+        ),
         Section(
             "The texts",
             (
@@ -218,7 +221,7 @@ def _ordering(orders: Sequence[Order], about: Contrast) -> tuple[list[Block], st
     return blocks, finding
 
 
-def _choosing(choices: Sequence[Group], about: Contrast) -> list[Block]:
+def _choosing(choices: Sequence[Group], about: Contrast, *, drawn: bool) -> list[Block]:
     proxy, gold, left_out = [], [], 0
     for group in choices:
         own, truth = scores_of(group, about.own[about.contrastive]), scores_of(group, about.gold)
@@ -229,7 +232,7 @@ def _choosing(choices: Sequence[Group], about: Contrast) -> list[Block]:
             gold.append([g for _, g in known])
     if not proxy:
         return [Notice(f"No candidate has both an own score and a score of {about.gold.name}.", "note")]
-    blocks = best_of_n_blocks(best_of_n_curve(proxy, gold), proxy="its own score", gold=about.gold.name)
+    blocks = best_of_n_blocks(best_of_n_curve(proxy, gold), proxy="its own score", gold=about.gold.name, drawn=drawn)
     if left_out:
         blocks.append(Notice(f"{left_out} candidates without both scores are left out.", "note"))
     return blocks

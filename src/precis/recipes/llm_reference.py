@@ -301,6 +301,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         choices=choices,
         orders=orders,
         examples=settings.evaluation.examples,
+        drawn=settings.choice.is_random,
     )
     html, _ = write_report(report, work.folder)
     return html

@@ -97,8 +97,13 @@ def calibration_blocks(found: Calibration) -> list[Block]:
     ]
 
 
-def best_of_n_blocks(curve: Curve, *, proxy: str, gold: str, scale: float = 1.0, digits: int = 3) -> list[Block]:
-    """What choosing among n candidates buys, in gold's units, with the ceiling and the turning point."""
+def best_of_n_blocks(
+    curve: Curve, *, proxy: str, gold: str, scale: float = 1.0, digits: int = 3, drawn: bool = True
+) -> list[Block]:
+    """What choosing among n candidates buys, in gold's units, with the ceiling and the turning point.
+
+    The KL is known for candidates that were `drawn` independently; for those of a search it is not, and stands nowhere.
+    """
     points = [point for point in curve.points if point.gold.value is not None]
     line: dict[str, Any] = {"name": f"chosen by {proxy}", "x": [point.n for point in points]}
     for name, attribute in (("y", "value"), ("low", "low"), ("high", "high")):
@@ -117,17 +122,21 @@ def best_of_n_blocks(curve: Curve, *, proxy: str, gold: str, scale: float = 1.0,
         )
     fall = curve.after_peak.difference
     over = fall.high is not None and fall.high < 0
+    kl = [Column("KL (nats)", "log n − (n − 1)/n, of independent samples.", "", 1, 2)] if drawn else []
     table = Table(
         f"Best of n, chosen by {proxy}.",
         (
             Column("n", digits=0),
-            Column("KL (nats)", "log n − (n − 1)/n.", "", 1, 2),
+            *kl,
             Column(f"{gold}", "Expected score of the chosen one.", "higher", scale, digits),
             Column(f"{proxy}", "Expected score by the judge that chooses.", "", 1, 3),
         ),
         (
-            *(Row((Cell(str(point.n)), Cell(point.kl), cell(point.gold), cell(point.proxy))) for point in curve.points),
-            Row((Cell(f"ceiling ({gold})"), Cell(""), cell(curve.ceiling), Cell("")), aside=True),
+            *(
+                Row((Cell(str(point.n)), *(Cell(point.kl) for _ in kl), cell(point.gold), cell(point.proxy)))
+                for point in curve.points
+            ),
+            Row((Cell(f"ceiling ({gold})"), *(Cell("") for _ in kl), cell(curve.ceiling), Cell("")), aside=True),
         ),
     )
     blocks: list[Block] = [
