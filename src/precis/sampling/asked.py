@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..records import Candidate, Document, Maker
 from ..render.templates import Template, filled
 from .decoding import Decoding
-from .run import StoreLike
+from .run import StoreLike, missing_indices
 
 # Requests asked for at once: what is answered of them is in the store before the next are asked for.
 CHUNK = 64
@@ -65,8 +65,8 @@ def sample_by_asking(
         settings["seed"] = seed
     maker = Maker("policy", engine.name, settings)
     by_id = {source.id: source for source in sources}
-    present = store.candidate_indices(list(by_id), maker.id)
-    wanted = [(name, index) for name in by_id for index in range(k) if index not in present.get(name, ())]
+    missing = missing_indices(store, by_id, maker, k)
+    wanted = [(name, index) for name, indices in missing.items() for index in indices]
     summary = AskedSummary(maker, documents=len(by_id), known=k * len(by_id) - len(wanted))
     for first in range(0, len(wanted), CHUNK):
         chunk = wanted[first : first + CHUNK]

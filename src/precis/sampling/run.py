@@ -110,8 +110,7 @@ def sample(
     """
     maker = policy_maker(policy, renderer, decoding, seed)
     by_id = {source.id: source for source in sources}
-    present = store.candidate_indices(list(by_id), maker.id)
-    wanted = {name: [index for index in range(k) if index not in present.get(name, ())] for name in by_id}
+    wanted = missing_indices(store, by_id, maker, k)
     names = list(by_id)
     pending = sum(bool(wanted[name]) for name in names)
     summary = SampleSummary(maker, documents=len(names), known=k * len(names) - sum(map(len, wanted.values())))
@@ -153,6 +152,13 @@ def sample(
                 summary.seconds = time.monotonic() - start
                 bar.advance(len(batch), note=f"{summary.tokens_per_second:,.0f} tokens/s")
     return summary
+
+
+def missing_indices(store: StoreLike, source_ids: Iterable[str], maker: Maker, k: int) -> dict[str, list[int]]:
+    """Which of the candidates 0 … k-1 of each source `maker` has not written yet."""
+    ids = list(source_ids)
+    present = store.candidate_indices(ids, maker.id)
+    return {name: [index for index in range(k) if index not in present.get(name, ())] for name in ids}
 
 
 def _candidate(source_id: str, index: int, written: Sample, maker: Maker, renderer: RendererLike) -> Candidate:
