@@ -10,13 +10,16 @@ import pytest
 
 from endpoint_stand_in import MODEL, Answer, Call, StandIn, chat
 from precis.errors import UserError
-from precis.recipes import llm_reference
+from precis.recipes import llm_reference, steps
+from precis.recipes.contrastive_report import _nothing_learned
 from precis.recipes.settings import load_settings, presets
 from precis.recipes.spending import read_spent
 from precis.recipes.summary import read_summary
-from precis.report.contents import Table
+from precis.recipes.workspace import open_workspace
+from precis.report.contents import Cell, Table
 from precis.report.write import read_report
 from precis.store import Store
+from precis.training.run_folder import TrainResult, write_result
 from test_judges_bertscore import encoder
 from test_reranker import make_encoder
 
@@ -119,6 +122,12 @@ def test_run_again_it_writes_and_judges_nothing_anew(finished: Path) -> None:
     assert (work / "evaluation.json").read_bytes() == first
 
 
+def row_of(table: Table) -> dict[str, Cell]:
+    """The cells of a table of one row, by column."""
+    (row,) = table.rows
+    return {column.name: cell for column, cell in zip(table.columns, row.cells, strict=True)}
+
+
 def test_seeds_of_contrast_stand_side_by_side(finished: Path) -> None:
     work = finished / "seeds"
     shutil.copytree(finished / "work", work)
@@ -142,6 +151,31 @@ def test_seeds_of_contrast_stand_side_by_side(finished: Path) -> None:
     for way in ("contrastive", "best of 3 by contrastive"):
         both = [gains[way, "rouge1"], gains[f"{way}, seed 2", "rouge1"]]
         assert rows[f"ROUGE-1, {way} over warm"] == both
+    # In a sweep's row: the mean over seeds beside the first, each against its own twin, and the cost of one training.
+    summary = {table.caption: table for table in read_summary(work)}
+    over = row_of(summary["contrastive against imitation only over seeds."])
+    oracle = [
+        rate["win_rate"]["value"]
+        for rate in found["win_rates"]
+        if rate["judge"] == "oracle"
+        and (rate["system"], rate["against"])
+        in (("contrastive", "imitation only"), ("contrastive, seed 2", "imitation only, seed 2"))
+    ]
+    assert over["Seeds"].value == 2 and over["oracle, mean"].value == pytest.approx(sum(oracle) / 2)
+    assert over["oracle, SD"].value is not None and over["ROUGE-1, difference"].n == 4
+    seconds = json.loads((work / "times.json").read_text())["seconds"]
+    cost = row_of(summary["Cost."])
+    assert cost["contrast, s"].value == pytest.approx(seconds["contrast"] / 2)
+
+
+def test_a_training_that_kept_what_it_began_with_is_said(tmp_path: Path) -> None:
+    with open_workspace(tmp_path, settings(tmp_path)) as work:
+        for name, kept in (("contrastive", 0), ("imitation", 3)):
+            (work.training / name).mkdir(parents=True)
+            result = TrainResult("finished", "", 5, kept, work.training / name / "checkpoint", 1, 0, 1, 1.0)
+            write_result(work.training / name, result)
+        (said,) = _nothing_learned(work)
+    assert said == "Training contrastive kept the weights that it began with: none later was better."
 
 
 def test_rerankers_beside_the_policy(finished: Path) -> None:
@@ -224,8 +258,53 @@ def test_a_large_model_behind_a_url_writes_and_ranks_and_its_cost_is_shown(tmp_p
     assert named["Large models, money"].why == "not every step has prices"
 
 
+def test_a_large_model_that_trained_nothing_grades_where_rouge_trained(tmp_path: Path) -> None:
+    """Documents of one's own, ROUGE ranks for training, and a second judge ranks what came of it over HTTP."""
+    for name, count in (("train", 8), ("valid", 4), ("test", 4)):
+        rows = [
+            {
+                "document": f"{name} {number}: Ann asked Bo to bring {number} eggs. Bo said yes.",
+                "summary": f"{number} eggs.",
+            }
+            for number in range(count)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    def large_model(call: Call) -> Answer:
+        count = call.text.count("### Summary ")
+        return chat(f"Explanation: so.\nRanking: {', '.join(map(str, range(1, count + 1)))}", usage=(300, 20))
+
+    with StandIn(large_model) as server:
+        large = f'{{url="{server.url}", model="{MODEL}", key_env="", cache="{tmp_path / "cache"}"}}'
+        overrides = [
+            *(f"data.{name}={tmp_path / name}.jsonl" for name in ("train", "valid", "test")),
+            "data.kind=jsonl", "start.template=separator", "ranking.judge=rouge", "ranking.passes=1",
+            f'evaluation.graders=[{{judge="gptrank", endpoint={large}}}]',
+        ]  # fmt: skip
+        llm_reference.run(settings(tmp_path, *overrides), tmp_path / "work")
+        asked = len(server.calls)
+        # Who grades may change, and what was paid for is not asked again.
+        llm_reference.run(settings(tmp_path, *overrides, "evaluation.examples=1"), tmp_path / "work")
+        assert len(server.calls) == asked == 4, "all summaries of a test document are ranked at once"
+    grader = f"gptrank by {MODEL}"
+    found = json.loads((tmp_path / "work" / "evaluation.json").read_text())
+    rates = [rate for rate in found["win_rates"] if rate["judge"] == grader]
+    assert rates and not any(rate["failures"] for rate in rates)
+    assert f"best of 3 by {grader}" in {system["name"] for system in found["systems"]}
+    assert not any("only judge" in warning for warning in found["warnings"])
+    report = read_report(tmp_path / "work" / "report.json")
+    assert any(f"by {grader}" in finding or grader in finding for finding in report.findings)
+    assert set(read_spent(tmp_path / "work")) == {"evaluation"}
+
+
 @pytest.mark.parametrize(
-    "wrong", ["evaluation.encoder=none", "evaluation.gptscore=none", "reranker.encoder=none"], ids=lambda text: text
+    "wrong",
+    [
+        "evaluation.encoder=none",
+        'evaluation.graders=[{judge="gptscore", model="none"}]',
+        "reranker.encoder=none",
+    ],
+    ids=lambda text: text.partition("=")[0],
 )
 def test_a_model_that_is_not_there_is_told_before_the_run_begins(wrong: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no folder none"):
@@ -255,10 +334,18 @@ def test_presets_are_valid(name: str) -> None:
 
 
 def test_who_grades_is_never_only_who_trained(tmp_path: Path, encoder: Path) -> None:
+    trained: list[str] = []
+    alone: list[bool] = []
+
     def judges(*overrides: str) -> list[str]:
-        how = settings(tmp_path, *overrides)
-        ranker = llm_reference.steps.ranking_judge(how.ranking, seed=1)
-        return [judge.info.name for judge in llm_reference._judges(how, ranker)]
+        how = settings(tmp_path, 'contrast.select=["total"]', *overrides)
+        ranker = steps.ranking_judge(how.ranking, seed=1)
+        found, trained[:] = steps.grading_judges(
+            how.evaluation.graders, how.ranking, ranker, seed=1, sandbox=how.data.kind == "sandbox",
+            encoder=how.evaluation.encoder, by_training=how.evaluation.judge_by_training,
+        )  # fmt: skip
+        alone[:] = [how.alone]
+        return [judge.info.name for judge in found]
 
     assert judges() == ["oracle", "rouge", "ranker", "length", "copying"]
     assert judges("ranking.judge=oracle") == ["rouge", "oracle", "length", "copying"]
@@ -266,9 +353,30 @@ def test_who_grades_is_never_only_who_trained(tmp_path: Path, encoder: Path) -> 
     assert judges("evaluation.judge_by_training=false") == ["oracle", "rouge", "length", "copying"]
     bertscore = f"evaluation.encoder={encoder}"
     assert judges(bertscore) == ["oracle", "rouge", "bertscore", "ranker", "length", "copying"]
-    assert judges("data.kind=dialogsum", "ranking.judge=rouge", bertscore)[:2] == ["bertscore", "rouge"]
-    # The one case without another: the report then says so.
-    assert judges("data.kind=dialogsum", "ranking.judge=rouge") == ["rouge", "length", "copying"]
+    real = ("data.kind=dialogsum", "ranking.judge=rouge")
+    assert judges(*real, bertscore)[:2] == ["bertscore", "rouge"] and alone == [False]
+    # The one case without another: it is said when the run begins, and in the report.
+    assert judges(*real) == ["rouge", "length", "copying"] and alone == [True]
+    large, small = ({"url": "http://localhost:1/v1", "model": name} for name in ("large", "house/small"))
+    ranks = f"ranking={{judge='gptrank', endpoint={inline(large)}}}"
+    for overrides, found in {
+        # Another large model is a judge of its own; the one that ranked, asked for log-probs, is its word again.
+        (real[0], ranks, grader("gptrank", small)): ["gptrank by small", "rouge", "gptrank"],
+        (real[0], ranks, grader("gptscore", large)): ["rouge", "gptscore by large", "gptrank"],
+        (*real, grader("gptrank", small)): ["gptrank by small", "rouge"],
+    }.items():
+        assert judges(*overrides) == [*found, "length", "copying"] and alone == [False]
+        assert set(trained) == {name for name in found if "small" not in name} - ({"rouge"} - set(trained))
+    judges(real[0], ranks, grader("gptscore", large), 'contrast.select=["generation"]')
+    assert alone == [True], "what ROUGE chose, and the large model ranked, no other judge has seen"
+
+
+def inline(table: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{key}='{value}'" for key, value in table.items()) + "}"
+
+
+def grader(judge: str, endpoint: dict[str, str]) -> str:
+    return f"evaluation.graders=[{{judge='{judge}', endpoint={inline(endpoint)}}}]"
 
 
 def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
@@ -286,10 +394,16 @@ def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
         "targets.source=model": "'targets': the source model needs one",
         "targets.template=Sum it up": "needs the field {document}",
         "data.kind=dialogsum": "settings: ranking.judge is 'ranker', which knows the sandbox's documents only",
+        "evaluation.graders=[{judge='ranker'}]": r"evaluation\.graders\.0\.judge",
+        "evaluation.graders=[{judge='gptrank'}]": r"evaluation\.graders\.0': gptrank needs an endpoint",
+        "evaluation.graders=[{judge='gptscore',model='a/x'},{judge='gptscore',model='b/x'}]": "two of them are",
         "contrast.watch=0": "chosen by 'generation' where no summaries are written",
     }.items():
         with pytest.raises(UserError, match=said):
             settings(tmp_path, override)
+    same = {"url": "http://localhost:1/v1", "model": "large"}
+    with pytest.raises(UserError, match="gptrank by large ranks for training, so it is no further judge"):
+        settings(tmp_path, f"ranking={{judge='gptrank', endpoint={inline(same)}}}", grader("gptrank", same))
     alone = "{rank_weight=0, mle_weight=0, gold_weight=0}"
     with pytest.raises(UserError, match="all weights are 0"):
         settings(tmp_path, f"contrast.loss={alone}")

@@ -41,3 +41,9 @@ def test_shares_of_pairs_in_the_judges_order() -> None:
 def test_the_best_of_a_documents_candidates_is_the_one_with_the_highest_own_score() -> None:
     for judge, place in ((RIGHT, 2), (WRONG, 0), (PART, 1)):
         assert [group.candidates[0].index for group in best_of(choices(), judge).groups] == [place, place]
+
+
+def test_a_judge_that_ranks_chooses_what_it_ranks_first() -> None:
+    assert [group.candidates[0].index for group in best_of(choices(), JUDGE).groups] == [2, 2]
+    assert [group.candidates[0].index for group in best_of(choices(), JUDGE, n=2).groups] == [1, 1]
+    assert best_of(choices(), JudgeInfo("silent")).counts == {"groups": 2, "kept": 0, "failed": 6, "unjudged": 2}

@@ -296,8 +296,8 @@ def test_a_model_searched_by_the_engine_equals_the_definition(build: Callable[[]
     found = generate(made, PREFIXES[:2], k=6, decoding=HOW)
     for prefix, own in zip(PREFIXES, found):
         expected = by_definition(logps_of(made.model, prefix), HOW, frozenset({2}), 6)
-        # Mamba rounds some of its state to float32, in a model of float64 too.
-        assert_equal(own, in_order(expected), frozenset({2}), 1e-5 if build is mamba else 1e-9)
+        # Mamba rounds some of its state to float32, and Bloom its attention weights, in a model of float64 too.
+        assert_equal(own, in_order(expected), frozenset({2}), 1e-5 if build in (mamba, bloom) else 1e-9)
         # Fewer candidates: of every group its best first.
         assert [one.token_ids for one in own[:3]] == [group[0][0] for group in expected]
 

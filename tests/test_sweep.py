@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_what_was_made_once_is_taken_over_and_said_to_be(swept: Path) -> None:
     first, second = swept / "out" / FIRST, swept / "out" / SECOND
     assert not read_taken(first)
     taken = read_taken(second)
-    assert list(taken) == ["targets", "warm-up", "candidates", "ranking"]
+    assert list(taken) == ["targets", "warm-up", "candidates", "ranking", "imitation"]
     seconds = json.loads((first / "times.json").read_text())["seconds"]
     assert taken["warm-up"] == Taken(FIRST, seconds["warm-up"])
     weights = [folder / "models" / "warm" / "model.safetensors" for folder in (first, second)]
@@ -131,6 +132,20 @@ def test_a_run_that_took_over_ends_as_it_would_have_alone(swept: Path) -> None:
     )
     llm_reference.run(how, swept / "alone")
     alike(swept / "alone", swept / "out" / SECOND)
+
+
+def test_a_twin_of_other_documents_is_not_taken_over(swept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which documents a judge orders is not seen from settings: here the first run's twin had others, it says."""
+    recipe = recipe_named("llm-reference")
+    config = [str(swept / "small.toml")]
+    runs = plan(recipe, swept / "other", config=config, vary=["contrast.loss.rank_weight=100,10"])
+    shutil.copytree(swept / "out" / FIRST, swept / "other" / FIRST)
+    (said,) = (swept / "other" / FIRST / "training").glob("imitation/training.json")
+    said.write_text(json.dumps({**json.loads(said.read_text()), "examples": "of other documents"}))
+    sweep.run(recipe, runs, swept / "other")
+    assert "the twin that was taken over had other documents or updates" in capsys.readouterr().err
+    assert list(read_taken(swept / "other" / SECOND)) == ["targets", "warm-up", "candidates", "ranking"]
+    alike(swept / "out" / SECOND, swept / "other" / SECOND)
 
 
 def test_the_same_command_again_makes_nothing_anew(

@@ -113,10 +113,13 @@ def steps_shared(*overrides: str, recipe: str = "llm-reference") -> list[str]:
 def test_what_a_changed_setting_leaves_to_share() -> None:
     everything = ["targets", "warm-up", "candidates", "ranking", "contrast", "imitation", "reranker"]
     assert steps_shared("evaluation.n=4") == everything
-    assert steps_shared("contrast.loss.rank_weight=1") == [*everything[:4], "reranker"]
+    # The twin depends on no ranking, as far as settings tell.
+    assert steps_shared("contrast.loss.rank_weight=1") == [*everything[:4], "imitation", "reranker"]
+    assert steps_shared("contrast.training.learning_rate=1") == [*everything[:4], "reranker"]
     assert steps_shared("reranker.pool=mean") == everything[:6]
-    assert steps_shared("ranking.passes=4") == everything[:3]
-    assert steps_shared("candidates.k=4") == everything[:2]
+    assert steps_shared("ranking.passes=4") == [*everything[:3], "imitation"]
+    assert steps_shared("candidates.k=4") == [*everything[:2], "imitation"]
+    assert steps_shared("candidates.documents=7") == everything[:2]
     for setting in ("candidates.unseen=5", "warm_up.label_smoothing=0.2", "start.size=mini"):
         assert steps_shared(setting) == everything[:1], setting
     for setting in ("targets.max_tokens=5", "data.valid_documents=5", "seed=2"):

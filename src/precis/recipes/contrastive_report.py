@@ -2,68 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from ..evaluation.lengthmatch import LengthMatch
 from ..evaluation.optimization.bestofn import best_of_n_curve
-from ..evaluation.statistics import over_seeds
-from ..evaluation.systems import Evaluation, mean_differences
-from ..records import Document, Group, JudgeInfo
+from ..evaluation.systems import Evaluation
+from ..records import Document, Group
 from ..report.analysis_blocks import accuracy_table, best_of_n_blocks, read_metrics, training_plot
 from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section, Table, Text
 from ..report.example_blocks import example_block, length_histogram
 from ..report.run import describe_run
 from ..report.systems_blocks import (
-    COLUMNS,
     differences_table,
     quality_table,
-    seeds_table,
     text_table,
     win_rate_blocks,
     win_rate_sentence,
 )
-from ..sampling.decoding import Decoding
 from ..selection import Selection, scores_of
-from ..textmetrics import ROUGE_TYPES
-from ..training.run_folder import TrainResult
+from ..training.run_folder import TrainResult, read_result
+from .contrast_seeds import Contrast, seeds_blocks
 from .own_order import Order
 from .settings import Settings
 from .spending import read_spent, spent_table
 from .steps import Documents
 from .summary import taken_notices
 from .workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """Which judges and systems the findings are about; `own` are the policies' own scores, `decodings` how they
-    write and how near that came to the length of what is imitated.
-
-    `seeds` are the systems that contrast made, by seed, and `choosing` what each of them chooses among the candidates
-    of the warm policy; `contrastive` and `reranked` are the first of them. `rerankers` are what each seed's reranker
-    chooses among the same. `twins` are what imitation made, by seed: contrast is compared with its own seed's.
-    """
-
-    gold: JudgeInfo
-    ranker: JudgeInfo
-    own: Mapping[str, JudgeInfo]
-    contrastive: str
-    imitation: str
-    warm: str
-    seeds: Mapping[int, str]
-    twins: Mapping[int, str]
-    choosing: Mapping[int, str]
-    rerankers: Mapping[int, str]
-    random: str
-    reranked: str
-    ceiling: str
-    decodings: Mapping[str, tuple[Decoding, LengthMatch | None]]
-
-    @property
-    def judges(self) -> tuple[JudgeInfo, ...]:
-        """The judge of the result and the one that trained, if they are two."""
-        return (self.gold,) if self.gold.id == self.ranker.id else (self.gold, self.ranker)
 
 
 def contrastive_report(
@@ -93,7 +56,7 @@ def contrastive_report(
                 quality_table(evaluation, asides=(about.ceiling,), note="The last row is a ceiling."),
                 differences_table(evaluation.differences, ("rouge1", "rouge2", "rougeL")),
                 *win_rate_blocks(evaluation.win_rates),
-                *_over_seeds(evaluation, about, tested, seed),
+                *seeds_blocks(evaluation, about, tested, seed),
             ),
         ),
         Section("How well a policy's own score orders candidates", tuple(ordering)),
@@ -127,7 +90,7 @@ def contrastive_report(
         title="Learning from references and rankings",
         subtitle="Imitation, then contrast between ranked candidates (Liu et al. 2023)",
         findings=(*_better(evaluation, about), *([finding] if finding else [])),
-        warnings=(*evaluation.warnings, *_unmatched(about)),
+        warnings=(*evaluation.warnings, *_unmatched(about), *_nothing_learned(work)),
         sections=sections,
         run=describe_run(
             [command] if command else [],
@@ -147,52 +110,6 @@ def _better(evaluation: Evaluation, about: Contrast) -> list[str]:
         win_rate_sentence(rate)
         for rate in evaluation.win_rates
         if rate.judge in names and (rate.system, rate.against) in pairs
-    ]
-
-
-def _over_seeds(evaluation: Evaluation, about: Contrast, tested: Sequence[Document], seed: int) -> list[Block]:
-    """Win rates and ROUGE of contrast's trainings, and of rerankers', over their seeds, where there are several."""
-    several = [each for each in (about.seeds, about.choosing, about.rerankers) if len(each) > 1]
-    if not several:
-        return []
-    ways = {next(iter(each.values())): each for each in several}
-    way_of = {system: (way, str(seed)) for way, each in ways.items() for seed, system in each.items()}
-
-    def named(other: str) -> str:
-        return about.imitation if other in about.twins.values() else other
-
-    rates: dict[str, dict[str, float]] = {}
-    for rate in evaluation.win_rates:
-        if rate.system in way_of and rate.judge == about.gold.name and rate.win_rate.value is not None:
-            way, own_seed = way_of[rate.system]
-            rates.setdefault(f"{way} against {named(rate.against)}", {})[own_seed] = rate.win_rate.value
-    gains: dict[str, dict[str, float]] = {}
-    for gain in evaluation.differences:
-        if gain.a in way_of and gain.metric in ROUGE_TYPES and gain.difference.value is not None:
-            way, own_seed = way_of[gain.a]
-            name = f"{COLUMNS[gain.metric].name}, {way} over {named(gain.b)}"
-            gains.setdefault(name, {})[own_seed] = gain.difference.value
-    joined = [
-        difference
-        for way, each in ways.items()
-        for other, others in ((about.imitation, {} if each is about.rerankers else about.twins), (about.warm, {}))
-        for difference in mean_differences(
-            evaluation,
-            tested,
-            [(system, others.get(own_seed, other)) for own_seed, system in each.items()],
-            ROUGE_TYPES,
-            names=(f"{way}, mean of {len(each)} seeds", other),
-            seed=seed,
-        )
-    ]
-    tables = {f"Win rate by {about.gold.name} over seeds, %.": rates, "Gain in ROUGE over seeds, points.": gains}
-    return [
-        *(
-            seeds_table(caption, {name: over_seeds(own) for name, own in each.items()}, scale=100, digits=2)
-            for caption, each in tables.items()
-            if each
-        ),
-        differences_table(joined, ROUGE_TYPES, caption="Paired differences, each document's mean over the seeds."),
     ]
 
 
@@ -265,6 +182,17 @@ def _unmatched(about: Contrast) -> list[str]:
         for name, (_, match) in about.decodings.items()
         if match is not None and not match.matched
     ]
+
+
+def _nothing_learned(work: Workspace) -> list[str]:
+    """Trainings whose first choice of weights is what they began with."""
+    found = []
+    for name in ("contrastive", "imitation", "reranker"):
+        for folder in sorted(work.training.glob(f"{name}*")):
+            result = read_result(folder)
+            if result is not None and result.steps and result.kept_step == 0:
+                found.append(f"Training {folder.name} kept the weights that it began with: none later was better.")
+    return found
 
 
 def _training(work: Workspace, documents: Documents, ranked: Selection, result: TrainResult) -> list[Block]:

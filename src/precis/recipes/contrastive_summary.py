@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from itertools import chain
 
 from ..evaluation.systems import Evaluation
+from ..records import Document
 from ..report.contents import Cell, Column, Table, cell
 from ..report.systems_blocks import COLUMNS
 from ..selection import Selection
-from .contrastive_report import Contrast
+from .contrast_seeds import Contrast, seeds_figures
 from .own_order import Order
 from .spending import read_spent, spent_figures
 from .summary import Figure, one_row, seconds_figures, tokens_figure, win_rate_figures
@@ -19,9 +20,20 @@ STEPS = ("warm-up", "candidates", "ranking", "contrast", "imitation")
 
 
 def contrastive_summary(
-    work: Workspace, evaluation: Evaluation, about: Contrast, *, ranked: Selection, orders: Sequence[Order]
+    work: Workspace,
+    evaluation: Evaluation,
+    about: Contrast,
+    *,
+    tested: Sequence[Document],
+    ranked: Selection,
+    orders: Sequence[Order],
+    seed: int,
 ) -> list[Table]:
-    """The tables of one row; judges of one name may have other settings in another run."""
+    """The tables of one row; judges of one name may have other settings in another run.
+
+    Of several seeds of contrast, the first is shown, the mean over all in a table of its own, and costs are of one.
+    """
+    over_seeds = seeds_figures(evaluation, about, tested, seed)
     rates = evaluation.win_rates
     writing = win_rate_figures(rates, about.contrastive, about.imitation)
     choosing = win_rate_figures(rates, about.reranked, about.random, equal_length=False)
@@ -33,6 +45,7 @@ def contrastive_summary(
                 *chain(*writing.values()),
             ],
         ),
+        *([one_row(f"{about.contrastive} against {about.imitation} over seeds.", over_seeds)] if over_seeds else []),
         one_row("ROUGE and length of what is written.", _texts(evaluation, about)),
         one_row(
             "Pairs of test candidates that a policy's own score orders as the judge does, %.", _order(orders, about)
@@ -49,7 +62,7 @@ def contrastive_summary(
             [
                 *_candidates(ranked),
                 *spent_figures(read_spent(work.folder)),
-                *seconds_figures(work, STEPS),
+                *seconds_figures(work, STEPS, trainings={"contrast": len(about.seeds), "imitation": len(about.twins)}),
                 *(tokens_figure(work, name) for name in ("warm", "contrastive", "imitation")),
             ],
         ),

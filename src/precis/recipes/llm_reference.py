@@ -28,12 +28,8 @@ from pydantic import Field, model_validator
 from ..evaluation.baselines import rule_candidates
 from ..evaluation.systems import REFERENCE, evaluate_systems, write_evaluation
 from ..judges.bertscore import BertScoreJudge
-from ..judges.copying import CopyingJudge
-from ..judges.length import LengthJudge
-from ..judges.oracle import OracleJudge
 from ..judges.ownscore import OwnScoreJudge
 from ..judges.protocol import Judge
-from ..judges.rouge import RougeJudge
 from ..models import model_folder
 from ..records import Document, Group
 from ..report.write import write_report
@@ -41,12 +37,13 @@ from ..sampling.decoding import Decoding
 from ..selection import best_of, random_of
 from ..training import TrainConfig
 from . import steps
-from .contrastive_report import Contrast, contrastive_report
+from .contrast_seeds import Contrast
+from .contrastive_report import contrastive_report
 from .contrastive_summary import contrastive_summary
 from .own_order import own_score_orders
 from .settings import Settings
 from .summary import write_summary
-from .workspace import Workspace, open_workspace
+from .workspace import Workspace, announce, open_workspace
 
 WARM, IMITATION, CONTRASTIVE = "warm", "imitation only", "contrastive"
 
@@ -69,9 +66,9 @@ class EvaluationSettings(Settings):
     """Validation documents to tune it on."""
     judge_by_training: bool = True
     """Have the judge that ranked for training rank the test summaries too; a large model is paid for that."""
-    gptscore: str = ""
-    """Folder or hub name of a model whose GPTScore is a further judge, for runs whose training judge is the only one
-    there is; none without it."""
+    graders: tuple[steps.GraderSettings, ...] = ()
+    """Large models that grade and train nothing, as `[{judge = "gptrank", endpoint = {…}}]`: each is asked as one of
+    `ranking` is, by GPTRank about all summaries of a test document at once, or by GPTScore."""
     examples: int = Field(default=8, ge=0)
     """Documents that the report shows side by side."""
     encoder: str | None = None
@@ -130,7 +127,17 @@ class LLMReference(Settings):
         steps.check_beams("evaluation.n", self.evaluation.n, self.choice)
         if self.ranking.judge in ("ranker", "oracle") and self.data.kind != "sandbox":
             raise ValueError(f"ranking.judge is {self.ranking.judge!r}, which knows the sandbox's documents only")
+        steps.check_graders(self.evaluation.graders, self.ranking)
         return self
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody grades but who trained or chose weights: ROUGE did, and no other model was named to grade."""
+        oracle = self.data.kind == "sandbox" and self.ranking.judge != "oracle"
+        rouge = self.ranking.judge != "rouge" and "generation" not in self.contrast.select
+        asked = steps.asked_of(self.ranking)
+        others = [own for own in self.evaluation.graders if steps.asked_of(own) != asked]
+        return not (oracle or rouge or others or self.evaluation.encoder is not None)
 
     @property
     def choice(self) -> Decoding:
@@ -146,9 +153,12 @@ def run(settings: LLMReference, out: Path, *, store: str | None = None, command:
 
 def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
     seed = settings.seed
-    graders = (settings.evaluation.encoder, settings.evaluation.gptscore)
-    for model in filter(None, (*graders, settings.reranker.encoder, settings.ranking.model)):
+    graders = settings.evaluation.graders
+    large = [own.model for own in (settings.ranking, *graders)]
+    for model in filter(None, (settings.evaluation.encoder, settings.reranker.encoder, *large)):
         model_folder(model)  # a name that is wrong is told before anything is paid for
+    if settings.alone:
+        announce("note: only judges that train or choose weights will grade; name evaluation.encoder or a grader")
     with work.step("documents", f"{settings.data.kind} documents"):
         documents = steps.load_documents(work, settings.data, seed=seed)
     with work.step("targets", f"what is imitated, from {settings.targets.source}"):
@@ -186,7 +196,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         twins = {
             own_seed: steps.imitate_beside(
                 work, warm, ranked, held_out_ranked, references, settings.contrast, seed=own_seed,
-                steps=learned[own_seed].result.steps, name=_name_of("imitation", own_seed, seeds, "-seed-"),
+                steps=learned[own_seed].result.steps, name=_name_of(steps.TWIN, own_seed, seeds, "-seed-"),
             )
             for own_seed in seeds
         }  # fmt: skip
@@ -240,7 +250,11 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         own |= {name: rerankers[own_seed] for own_seed, name in reranking.items()}
         for scorer in own.values():
             steps.judge(work, scorer, choices)
-        judges = _judges(settings, ranker, written_by)
+        judges, trained = steps.grading_judges(
+            graders, settings.ranking, ranker, seed=seed, sandbox=settings.data.kind == "sandbox",
+            encoder=settings.evaluation.encoder, by_training=settings.evaluation.judge_by_training,
+            written_by=written_by,
+        )  # fmt: skip
         everything = steps.together(choices, *written.values(), lead)
         for judge in judges:
             everything = steps.judge(work, judge, everything)
@@ -265,7 +279,7 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
             against=(*imitations.values(), WARM, REFERENCE, random),
             baselines=(*imitations.values(), WARM),
             compared=_with_its_own_twin(imitations, [by[name] for name in reranking.values()]),
-            training_judges=[ranker.info.name, *(["rouge"] if "generation" in settings.contrast.select else [])],
+            training_judges=[*trained, *(["rouge"] if "generation" in settings.contrast.select else [])],
             judged={judge.info.name: judge.info for judge in judges if isinstance(judge, BertScoreJudge)},
             seed=seed,
         )
@@ -288,7 +302,8 @@ def _run(work: Workspace, settings: LLMReference, command: str) -> Path:
         decodings=decodings,
     )
     orders = own_score_orders(choices, about.judges, about.own, name=CONTRASTIVE)
-    write_summary(contrastive_summary(work, evaluation, about, ranked=ranked, orders=orders), work.folder)
+    row = contrastive_summary(work, evaluation, about, tested=sources, ranked=ranked, orders=orders, seed=seed)
+    write_summary(row, work.folder)
     report = contrastive_report(
         work,
         settings,
@@ -321,21 +336,3 @@ def _with_its_own_twin(imitations: Mapping[int, str], reranked: Sequence[str]) -
         return other not in imitations.values() or other == imitations[first if system in reranked else own]
 
     return compared
-
-
-def _judges(settings: LLMReference, ranker: Judge, written_by: tuple[str, ...] = ()) -> list[Judge]:
-    """Who grades the result, each once: first one that gave no training signal, where there is one."""
-    sandbox, trained_by = settings.data.kind == "sandbox", settings.ranking.judge
-    found: list[Judge] = [OracleJudge()] if sandbox and trained_by != "oracle" else []
-    if settings.evaluation.gptscore:
-        scorer = steps.gptscore_of(settings.evaluation.gptscore, one_line=settings.ranking.one_line)
-        if scorer.info.id != ranker.info.id:
-            # Of two models' GPTScore, the one that trained keeps the name.
-            found.append(replace(scorer, name="gptscore, evaluation") if trained_by == "gptscore" else scorer)
-    if trained_by != "rouge":
-        found.append(RougeJudge(written_by=written_by))
-    if settings.evaluation.encoder is not None:
-        found.append(BertScoreJudge(Path(settings.evaluation.encoder), written_by=written_by))
-    if settings.evaluation.judge_by_training or not found:
-        found.append(ranker)
-    return [*found, LengthJudge(), CopyingJudge()]

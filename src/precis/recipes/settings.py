@@ -112,7 +112,7 @@ def save_settings(settings: Settings, run_dir: Path) -> None:
 _HOW = ["concurrency", "connect_seconds", "read_seconds", "retries", "longest_wait_seconds", "cache", "key_env"]
 _COSTS = ["max_tokens_spent", "max_money", "price_in", "price_out"]
 MAY_CHANGE = (
-    *(f"evaluation.{name}" for name in ("encoder", "gptscore", "examples", "judge_by_training")),
+    *(f"evaluation.{name}" for name in ("encoder", "graders", "examples", "judge_by_training")),
     *(f"*.endpoint.{name}" for name in (*_HOW, *_COSTS)),
 )
 """Settings that may differ when a run is continued: models that only grade, and how servers are asked, not what."""

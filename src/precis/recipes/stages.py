@@ -30,19 +30,24 @@ class Stage:
 
 
 # llm-reference. `candidates.unseen` keeps documents from the warm-up; a new model's vocabulary is that of the documents
-# and of what is imitated. No training looks at `evaluation`.
+# and of what is imitated. No training looks at `evaluation`. The twin imitates the documents that were ranked, as often
+# as contrast learned from them: that hangs on the ranking too, so `imitate_beside` looks before it takes one over.
 _IMITATED = ("seed", "data", "targets")
 _WARM = (*_IMITATED, "start", "warm_up", "candidates.unseen")
 _WRITTEN = (*_WARM, "candidates")
 _RANKED = (*_WRITTEN, "ranking")
-_CONTRASTED = ("contrastive", "contrastive-*", "imitation", "imitation-*")
+_CONTRASTED = ("contrastive", "contrastive-*")
+_IMITATES = ("training", "select", "watch", "decoding", "seeds", "loss.label_smoothing")
+_TWIN = (*_WARM, "candidates.documents", "candidates.valid_documents", *(f"contrast.{name}" for name in _IMITATES))
+_TWINS = ("imitation", "imitation-*")
 
 LLM_REFERENCE = (
     Stage(("targets",), _IMITATED),
     Stage(("warm-up",), _WARM, models=("start", "warm", "warm-*")),
     Stage(("candidates",), _WRITTEN, writers=("warm", "warm-*")),
     Stage(("ranking",), _RANKED, orders=True),
-    Stage(("contrast", "imitation"), (*_RANKED, "contrast"), models=_CONTRASTED, writers=_CONTRASTED),
+    Stage(("contrast",), (*_RANKED, "contrast"), models=_CONTRASTED, writers=_CONTRASTED),
+    Stage(("imitation",), _TWIN, models=_TWINS, writers=_TWINS),
     Stage(("reranker",), (*_RANKED, "reranker"), models=("reranker", "reranker-*")),
 )
 

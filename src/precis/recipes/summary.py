@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,9 +52,21 @@ def win_rate_figures(
     return found
 
 
-def seconds_figures(work: Workspace, steps: Sequence[str]) -> list[Figure]:
-    """What each step cost in seconds; one that another run made has the seconds that it took there, and says so."""
-    return [(Column(f"{step}, s", "Seconds, over all resumed parts."), _seconds(work, step)) for step in steps]
+def seconds_figures(
+    work: Workspace, steps: Sequence[str], *, trainings: Mapping[str, int] | None = None
+) -> list[Figure]:
+    """What each step cost in seconds; one that another run made has the seconds that it took there, and says so.
+
+    A step of several `trainings` shows the seconds of one, the mean.
+    """
+    figures = []
+    for step in steps:
+        count = (trainings or {}).get(step, 1)
+        each = "Seconds, over all resumed parts" + (f"; the mean of {count} trainings." if count > 1 else ".")
+        own = _seconds(work, step)
+        shown = own if own.value is None or count == 1 else replace(own, value=float(own.value) / count)
+        figures.append((Column(f"{step}, s", each), shown))
+    return figures
 
 
 def tokens_figure(work: Workspace, training: str) -> Figure:

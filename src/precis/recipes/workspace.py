@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import UserError
+from ..evaluation.plain import write_json
 from ..progress import clock
 from ..store import Store
 from .settings import Settings, check_unchanged, save_settings
@@ -73,6 +74,11 @@ class Workspace:
             self.seconds[name] = before + time.monotonic() - start
             self._save_times()
         announce(f"  {name} took {clock(time.monotonic() - start)}")
+
+    def make_anew(self, name: str) -> None:
+        """What another run made of the step `name` does not fit after all: its time is that of this run."""
+        self.taken = {step: own for step, own in self.taken.items() if step != name}
+        write_json(self.folder / TAKEN, self.taken)
 
     def _save_times(self) -> None:
         content = {"started": self.started.isoformat(), "seconds": self.seconds}

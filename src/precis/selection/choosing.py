@@ -10,11 +10,13 @@ from dataclasses import replace
 from ..records import Candidate, Group, JudgeInfo
 from ..textmetrics import lcs_length, words
 from .core import Selection, only, selection_of
+from .rankings import ranks_of
 from .scores import scores_of
 
 
 def best_of(groups: Iterable[Group], judge: JudgeInfo | str, *, n: int | None = None) -> Selection:
-    """Groups with the one candidate that `judge` scores highest among the first `n` (Stiennon et al. 2020, §4.3).
+    """Groups with the one candidate that `judge` scores highest among the first `n` (Stiennon et al. 2020, §4.3), or
+    ranks first, where it ranks and scores none.
 
     Of equal scores the earlier candidate is taken (counted as `tied`); candidates without a score are passed over
     (`failed`); a group without any score is left out (`unjudged`).
@@ -24,6 +26,9 @@ def best_of(groups: Iterable[Group], judge: JudgeInfo | str, *, n: int | None = 
     for group in groups:
         counts["groups"] += 1
         scores = scores_of(group, judge)[:n]
+        if all(score is None for score in scores):
+            ranks, _ = ranks_of(group, judge)
+            scores = [float(-ranks[c.id]) if c.id in ranks else None for c in group.candidates][:n]
         counts["failed"] += sum(score is None for score in scores)
         known = [score for score in scores if score is not None]
         if not known:

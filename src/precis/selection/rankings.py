@@ -47,23 +47,31 @@ def ranked(groups: Iterable[Group], judge: JudgeInfo | str) -> Selection:
     counts: Counter[str] = Counter()
     for group in groups:
         counts["groups"] += 1
-        own = {candidate.id for candidate in group.candidates}
-        said = [j for j in group.judgements if isinstance(j, Ranking) and is_by(j.judge, judge)]
-        if not said:
+        rank, superseded = ranks_of(group, judge)
+        counts["superseded"] += superseded
+        if not rank:
             counts["unjudged"] += 1
             continue
-        counts["superseded"] += len(said) - 1
-        best = max(reversed(said), key=lambda ranking: len(own.intersection(ranking.candidate_ids)))
-        tiers = [present for tier in best.tiers if (present := own.intersection(tier))]
-        counts["failed"] += len(own) - sum(map(len, tiers))
-        if len(tiers) < 2:
+        counts["failed"] += len({candidate.id for candidate in group.candidates}) - len(rank)
+        if len(set(rank.values())) < 2:
             counts["all tied"] += 1
             continue
-        rank = {candidate: place for place, tier in enumerate(tiers) for candidate in tier}
         candidates = tuple(candidate for candidate in group.candidates if candidate.id in rank)
         ranks = tuple(rank[candidate.id] for candidate in candidates)
         kept.append(replace(group, candidates=candidates, preferences=(), ranks=ranks))
     return selection_of(kept, counts)
+
+
+def ranks_of(group: Group, judge: JudgeInfo | str) -> tuple[dict[str, int], int]:
+    """Dense ranks by candidate id from the ranking that ranks most of the group's candidates, and how many other
+    rankings there are; of rankings that rank as many, the last. Nothing where the judge ranked none of them."""
+    own = {candidate.id for candidate in group.candidates}
+    said = [j for j in group.judgements if isinstance(j, Ranking) and is_by(j.judge, judge)]
+    if not said:
+        return {}, 0
+    best = max(reversed(said), key=lambda ranking: len(own.intersection(ranking.candidate_ids)))
+    tiers = [present for tier in best.tiers if (present := own.intersection(tier))]
+    return {candidate: place for place, tier in enumerate(tiers) for candidate in tier}, len(said) - 1
 
 
 def beside(groups: Iterable[Group], imitated: Mapping[str, Sequence[Candidate]]) -> Selection:

@@ -17,6 +17,10 @@ IDENTITY_FILE, RESULT_FILE, METRICS_FILE = "training.json", "result.json", "metr
 CHECKPOINTS = "checkpoints"
 
 
+class OtherTraining(UserError):
+    """The folder holds a training that began otherwise."""
+
+
 @dataclass(frozen=True)
 class TrainResult:
     """What came of a training. The model then has the weights of step `kept_step`, kept in `checkpoint`.
@@ -48,7 +52,7 @@ def begin(run_dir: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
     """Claim the folder for one training, or check that it holds this very one.
 
     A training that never came to its first checkpoint, before the first step, holds nothing; a mended one may
-    take its place.
+    take its place. Raises `OtherTraining` if it holds another.
     """
     path = run_dir / IDENTITY_FILE
     with disk_errors(f"the run folder {run_dir} cannot be used"):
@@ -62,7 +66,7 @@ def begin(run_dir: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
     # Through JSON, so that tuples and lists compare equal.
     changed = list(_differences(before, json.loads(json.dumps(identity))))
     if changed:
-        raise UserError(
+        raise OtherTraining(
             f"{run_dir} holds a training that began otherwise: {', '.join(changed[:4])}; "
             "resume it with what it began with, or name another folder"
         )

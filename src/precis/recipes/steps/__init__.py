@@ -17,8 +17,9 @@ from .candidates import (
     write_candidates,
 )
 from .contrast_settings import PUBLISHED, ContrastSettings, LossSettings, contrastive_objective
-from .contrasting import Contrasted, contrast, imitate_beside
+from .contrasting import TWIN, Contrasted, contrast, imitate_beside
 from .documents import DataSettings, Documents, load_documents
+from .grading import GraderSettings, asked_of, check_graders, grading_judges
 from .improvement import ReinforcementSettings, RejectionSettings, imitate_the_best, moved_from, reinforce
 from .matching import matched_decoding
 from .policies import StartSettings, SupervisedSettings, load_writer, starting_writer, supervise
@@ -26,7 +27,6 @@ from .ranking import (
     RankedCandidateSettings,
     RankingSettings,
     candidates_to_rank,
-    gptscore_of,
     local_engine,
     ordered,
     rank,
@@ -40,11 +40,13 @@ from .writer import Writer
 __all__ = [
     "PUBLISHED",
     "RERANKER",
+    "TWIN",
     "CandidateSettings",
     "ContrastSettings",
     "Contrasted",
     "DataSettings",
     "Documents",
+    "GraderSettings",
     "LossSettings",
     "RankedCandidateSettings",
     "RankingSettings",
@@ -56,13 +58,15 @@ __all__ = [
     "SupervisedSettings",
     "TargetSettings",
     "Writer",
+    "asked_of",
     "by_each",
     "candidates_to_rank",
     "centre_on_references",
     "check_beams",
+    "check_graders",
     "contrast",
     "contrastive_objective",
-    "gptscore_of",
+    "grading_judges",
     "imitate_beside",
     "imitate_the_best",
     "judge",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ...errors import UserError
@@ -12,7 +14,7 @@ from ...objectives import Objective, nll
 from ...selection import Selection, beside, reference_groups
 from ...training import TrainConfig
 from ...training.chosen import use_best_by
-from ...training.run_folder import TrainResult, read_result
+from ...training.run_folder import OtherTraining, TrainResult, read_result
 from ..workspace import Workspace, announce
 from .contrast_settings import (
     By,
@@ -29,6 +31,8 @@ from .policies import load_like
 from .targets import References, refer
 from .training import train_in
 from .writer import Writer
+
+TWIN = "imitation"
 
 
 @dataclass(frozen=True)
@@ -125,19 +129,24 @@ def imitate_beside(
     *,
     steps: int,
     seed: int,
-    name: str = "imitation",
+    name: str = TWIN,
 ) -> Writer:
     """The twin: the warm policy, as many updates of imitation alone on the same documents, so that what the ranking
     adds is seen. Its weights are chosen by its own loss, or by `generation` where that is the first choice.
+
+    One that another run made is kept if it imitated the same documents as often; which a ranking orders, and so how
+    many updates contrast makes of them, is not seen from settings.
     """
     folder = work.models / name
-    if not folder.is_dir():
+    taken = work.at in work.taken
+    if taken or not folder.is_dir():
         start = load_like(warm, warm.policy.path or "", to_train=True)
         groups, validation = (reference_groups(refer(part.groups, references)) for part in (ranked, held_out))
         by: By = "generation" if settings.select[0] == "generation" else "total"
         objective = nll(label_smoothing=settings.loss.label_smoothing)
         watched = validation.groups[: settings.watch]
-        train_in(
+        imitate = partial(
+            train_in,
             work,
             name,
             start.policy.model,
@@ -149,7 +158,19 @@ def imitate_beside(
             choosing(replace(settings.training, seed=seed, max_steps=steps), [by], objective),
             measure=generation_measure(start, watched, settings.decoding) if watched else None,
         )
-        save_policy(start.policy, folder, beside=start.renderer.save)
+        try:
+            imitate()
+        except OtherTraining:
+            if not taken:
+                raise
+            announce("  the twin that was taken over had other documents or updates: it is trained anew")
+            for twin in [path for room in (work.models, work.training) for path in room.glob(f"{TWIN}*")]:
+                shutil.rmtree(twin)  # of every seed
+            imitate()
+        if not folder.is_dir():
+            save_policy(start.policy, folder, beside=start.renderer.save)
+            if taken:
+                work.make_anew(work.at)
     return load_like(warm, folder)
 
 

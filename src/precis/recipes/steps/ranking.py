@@ -104,7 +104,7 @@ def ranking_judge(settings: RankingSettings, *, seed: int, written_by: Sequence[
         how = RankerSettings(settings.noise, settings.position_bias, settings.position_shape)
         return RankerJudge(settings.passes, settings.permute, seed, settings=how)
     if settings.judge == "gptscore" and settings.model:
-        return gptscore_of(settings.model, one_line=settings.one_line)
+        return _gptscore(PolicyLikelihood(load_policy(settings.model)), one_line=settings.one_line)
     engine: Engine
     if settings.model:
         engine = local_engine(settings.model)
@@ -126,11 +126,6 @@ def ranking_judge(settings: RankingSettings, *, seed: int, written_by: Sequence[
 def local_engine(model: str) -> LocalEngine:
     """A local model, a folder or a hub's name, that answers as one behind a URL does."""
     return LocalEngine(load_policy(model), Path(model).name)
-
-
-def gptscore_of(model: str, *, one_line: bool = True) -> GPTScoreJudge:
-    """GPTScore by a local model, a folder or a hub's name."""
-    return _gptscore(PolicyLikelihood(load_policy(model)), one_line=one_line)
 
 
 def _gptscore(likelihood: Likelihood, *, one_line: bool) -> GPTScoreJudge:
