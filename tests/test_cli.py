@@ -88,7 +88,14 @@ def test_from_documents_to_a_summary_by_single_commands(
     code = run("summarize", text, "--model", sft, "--best-of", "4", "--reward-model", reward, "--json")
     said = capsys.readouterr()
     assert code == 0, said.err
-    assert isinstance(last_json(said.out)["reward"], float)
+    assert isinstance(last_json(said.out)["score"], float)
+    # The best of the beams, and the likeliest of them, which nobody chose.
+    searched = ("summarize", text, "--model", sft, "--beams", "3", "--length-penalty", "0.6", "--max-new-tokens", "8")
+    assert run(*searched, "--best-of", "3", "--reward-model", reward, "--json") == 0
+    best = last_json(capsys.readouterr().out)
+    assert run(*searched, "--json") == 0
+    likeliest = last_json(capsys.readouterr().out)
+    assert isinstance(best["score"], float) and best["summary"] and likeliest["score"] is None
     assert run("stats", "--json", *common) == 0
     held = last_json(capsys.readouterr().out)
     assert held["judgements"]["total"] > 0  # type: ignore[index]
@@ -125,7 +132,13 @@ MISTAKES = [
     (("summarize", "{tmp}/none.txt", "--model", "m"), "there is no file"),
     (("summarize", "a" * 5000, "--model", "m"), "File name too long"),
     (("summarize", "{tmp}/latin1.txt", "--model", "m"), "not UTF-8"),
-    (("summarize", "{tmp}/none.txt", "--model", "m", "--best-of", "3"), "go together"),
+    (("summarize", "{tmp}/none.txt", "--model", "m", "--best-of", "3"), "goes together"),
+    (("summarize", "{tmp}/none.txt", "--model", "m", "--reward-model", "r"), "goes together"),
+    (("summarize", "x", "--model", "m", "--reward-model", "r", "--reranker", "r"), "both choose; give one"),
+    (
+        ("summarize", "x", "--model", "m", "--best-of", "4", "--reranker", "r", "--beams", "3"),
+        "a search with 3 beams finds no 4 summaries",
+    ),
     (("init-model", "{tmp}", "--store", "{tmp}/w"), "is there already"),
     (("export", "trl", "{tmp}/x", "--store", "{tmp}/w"), "there is no store at"),
     (("stats", "--store", "{tmp}/w"), "there is no store at"),

@@ -17,7 +17,7 @@ __all__ = ["posts", "sampled"]
 def test_a_reranker_from_a_store_judges_the_store(
     tmp_path: Path, sampled: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store, _ = sampled
+    store, model = sampled
     encoder, out = make_encoder(tmp_path / "encoder", positions=512), tmp_path / "reranker"
     given = ("--encoder", encoder, "--judge", "length", "--store", store, "--pool", "mean", "--held-out", "0.4")
     training = ("--set", "max_steps=2", "--set", "schedule=constant", "--set", "warmup_steps=0")
@@ -31,6 +31,11 @@ def test_a_reranker_from_a_store_judges_the_store(
     with Store(store) as opened:
         scores = [one.value for group in opened.groups() for one in group.judgements if one.judge.name == "reranker"]
     assert scores and all(-1 <= value <= 1 for value in scores)
+    (tmp_path / "text.txt").write_text("The cat sat on the mat, and nobody saw it.")
+    text = ("summarize", tmp_path / "text.txt", "--model", model, "--max-new-tokens", "8")
+    assert run(*text, "--best-of", "3", "--beams", "3", "--reranker", out, "--json") == 0
+    chosen = last_json(capsys.readouterr().out)
+    assert isinstance(chosen["score"], float) and -1 <= chosen["score"] <= 1 and chosen["summary"]
 
 
 def test_mistakes_are_one_sentence(

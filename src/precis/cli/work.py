@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UserError
 from .app import DEFAULT_STORE, JsonOption, SeedOption, StoreOption, emit, existing, open_store, say, show_table
 from .options import DatasetOption, LimitOption, SplitOption
+
+if TYPE_CHECKING:
+    from ..judges.protocol import Judge
 
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A template's name, or text with {document}.")]
 CodeOption = Annotated[bool, typer.Option("--trust-remote-code", help="Run code a repository brings.")]
@@ -215,26 +218,52 @@ def summarize_command(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Text file to summarize; - reads standard input.")],
     model: Annotated[str, typer.Option("--model", help="Folder or hub name of the policy.")],
     best_of: Annotated[int, typer.Option("--best-of", min=1, help="Write so many and keep the best.")] = 1,
-    reward_model: Annotated[Path | None, typer.Option("--reward-model", help="Model that chooses.")] = None,
-    temperature: Annotated[float, typer.Option("--temperature", help="Of the candidates, with --best-of.")] = 0.7,
+    reward_model: Annotated[Path | None, typer.Option("--reward-model", help="Reward model that chooses.")] = None,
+    reranker: Annotated[Path | None, typer.Option("--reranker", help="Reranker that chooses.")] = None,
+    beams: Annotated[
+        int, typer.Option("--beams", min=1, help="Search with so many beams; 1 is greedy, or samples with --best-of.")
+    ] = 1,
+    length_penalty: Annotated[float, typer.Option("--length-penalty", help="Of beam search.")] = 1.0,
+    no_repeat_ngram_size: Annotated[int, typer.Option("--no-repeat-ngram-size", min=0)] = 0,
+    temperature: Annotated[float, typer.Option("--temperature", help="Of samples, with --best-of.")] = 0.7,
     max_new_tokens: Annotated[int, typer.Option("--max-new-tokens")] = 64,
     template: TemplateOption = None,
     trust_remote_code: CodeOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Summarize one text: greedily, or as the best of N by a reward model."""
-    if (best_of > 1) != (reward_model is not None):
-        raise UserError("--best-of N and --reward-model DIR go together")
+    """Summarize one text: greedily or by beam search, or as the best of N samples or beams by a reward model or a
+    reranker."""
+    if reward_model is not None and reranker is not None:
+        raise UserError("--reward-model and --reranker both choose; give one of them")
+    if (best_of > 1) != (reward_model is not None or reranker is not None):
+        raise UserError("--best-of N goes together with --reward-model DIR or --reranker DIR")
+    if 1 < beams < best_of:
+        raise UserError(f"a search with {beams} beams finds no {best_of} summaries; give as many --beams as --best-of")
+    from ..recipes.steps import load_reranker_judge, load_reward_judge
     from ..recipes.summarize import summarize
+    from ..sampling.decoding import Decoding
 
-    summary = summarize(
-        _text_of(file),
-        model,
-        best_of=best_of,
-        reward_model=reward_model,
+    text = _text_of(file)
+    decoding = Decoding(
+        "beam" if beams > 1 else "temperature" if best_of > 1 else "greedy",
         temperature=temperature,
+        num_beams=beams,
+        length_penalty=length_penalty,
+        no_repeat_ngram_size=no_repeat_ngram_size,
         max_new_tokens=max_new_tokens,
+    )
+    judge: Judge | None = None
+    if reward_model is not None:
+        judge = load_reward_judge(reward_model)
+    elif reranker is not None:
+        judge = load_reranker_judge(reranker)
+    summary = summarize(
+        text,
+        model,
+        decoding=decoding,
+        best_of=best_of,
+        judge=judge,
         template=template,
         trust_remote_code=trust_remote_code,
         seed=seed,
@@ -242,7 +271,7 @@ def summarize_command(
     for note in summary.notes:
         print(f"precis: {note}", file=sys.stderr)
     say(summary.text)
-    emit({"summary": summary.text, "reward": summary.reward, "notes": list(summary.notes)}, as_json)
+    emit({"summary": summary.text, "score": summary.score, "notes": list(summary.notes)}, as_json)
 
 
 def _text_of(file: str) -> str:
