@@ -436,6 +436,165 @@ def test_decisions_that_were_cut_off(text: str, decision: Decision | None) -> No
     assert read_decision(text, cut=True) == (decision or Unreadable(Reason.CUT))
 
 
+UNREAD = None  # refused, and asked again
+
+
+@pytest.mark.parametrize(
+    "text, decision",
+    [
+        # A later verdict that can be read is the one that counts, whatever stands around its label.
+        ("Decision: 1\nRevised decision: 2", "2"),
+        ("Decision: 1\nUpdated decision: tie", "tie"),
+        ("Decision: 1\nDecision (revised): 2", "2"),
+        ("Decision: 1\nNew decision: 2.\n", "2"),
+        ("Decision: 1\nFinal verdict: 2", "2"),
+        ("Decision: 1\nSorry, I meant 2.\nDecision: 2", "2"),
+        ("My preliminary decision: 1\nFinal decision: 2", "2"),
+        ("Decision: 1\nI checked the dates, so my final decision: 2", "2"),
+        ("Decision: 1\nRevised decision: hard to say", UNREAD),
+        # Another sign that it is taken back.
+        ("Decision: 1\nWait, actually 2.", UNREAD),
+        ("Decision: tie\nActually 2.", UNREAD),
+        ("Decision: tie\nHowever, I prefer 2.", UNREAD),
+        ("Decision: 1\nNo, 2.", UNREAD),
+        ("Decision: 1\n2", UNREAD),
+        ("Decision: 1\nEdit: 2", UNREAD),
+        ("Decision: 1\nMy final answer is 2.", UNREAD),
+        ("Decision: 1\nThe correct answer is 2.", UNREAD),
+        ("Decision: 1\nI would say tie.", UNREAD),
+        ("Decision: 1\nSummary 2 is better.", UNREAD),
+        ("Decision: 2\nThe first is better than the second.", UNREAD),
+        ("Decision: 1\nI changed my mind.", UNREAD),
+        ("Decision: 1. Wait, the second", UNREAD),
+        ("Decision: tie\nSummary 1 is slightly better overall.", UNREAD),
+        ('{"decision": "1", "explanation": "Wait, 2"}', UNREAD),
+        # What explains a verdict does not take it back.
+        ("Decision: 1\nExplanation: the second says what actually happened, but gets the date wrong.", "1"),
+        ("Decision: 1\nHowever, summary 2 leaves out the date.", "1"),
+        ("Decision: 1\nSummary 2 is more verbose.", "1"),
+        ("Decision: 1\nSummary 2 is not better.", "1"),
+        ("Decision: 1\nThe first is better than the second.", "1"),
+        ("Decision: 1\nI prefer summary 1.", "1"),
+        ("Decision: 1\nNo hallucinations.", "1"),
+        ("Decision: 1\nIt names the 2 wins.", "1"),
+        ("Decision: 1\nFluency: 2", "1"),
+        ("Decision: 1\nThe decision was not easy.", "1"),
+        ("Decision: 1\nThe text says decision: 2", "1"),
+        ("Decision: 2\nMy decision is based on accuracy, not style.", "2"),
+        ("Decision: tie\nNeither summary 1 nor summary 2 is better.", "tie"),
+        ("Decision: tie\nSummary 1 is better on dates, summary 2 on names.", "tie"),
+        # Reasons with numbers, and about the one that was not chosen.
+        ("Decision: Tie (1 and 2 are equally good)", "tie"),
+        ("Decision: tie (both have 2 errors)", "tie"),
+        ("Decision: Tie (1 and 2 are not equally good)", UNREAD),
+        ("Decision: tie, 1 is more complete", UNREAD),
+        ("Decision: tie, 1", UNREAD),
+        ("Decision: tie 2", UNREAD),
+        ("Decision: 1. The second is worse.", "1"),
+        ("Decision: 1. Summary 2 is worse.", "1"),
+        ("Decision: 1, because Summary 2 does not name the date.", "1"),
+        ('{"decision": "1", "explanation": "Summary 2 has 3 errors"}', "1"),
+        ("Decision: 1. The first is worse.", UNREAD),
+        ("Decision: 1. The second is not worse.", UNREAD),
+        ("Decision: 1, Summary 2 is better", UNREAD),
+        ("Decision: Summary 1, Summary 2", UNREAD),
+        ("Decision: Summary 1 or Summary 2", UNREAD),
+    ],
+)
+def test_what_stands_around_a_decision(text: str, decision: Decision | None) -> None:
+    found = read_decision(text)
+    assert isinstance(found, Unreadable) if decision is UNREAD else found == decision
+
+
+@pytest.mark.parametrize(
+    "text, order",
+    [
+        # Later verdicts, and signs that a list is taken back.
+        ("Ranking: 3, 1, 2\nRevised ranking: 2, 1, 3", "213"),
+        ("Ranking: 3, 1, 2\nRanking (revised): 2, 1, 3", "213"),
+        ("Ranking: 3, 1, 2\nCorrection: 2, 1, 3", UNREAD),
+        ("Ranking: 3, 1, 2\nPlease disregard the above.", UNREAD),
+        ("Ranking: 3, 1, 2\nThe above is in reverse order.", UNREAD),
+        ("Ranking: 3, 1, 2\nA better ranking: 1, 2, 3", UNREAD),
+        ("Ranking: 3, 1, 2\nMy ranking is 2, 1, 3", UNREAD),
+        ("Ranking: 3, 1, 2\n2, 1, 3", UNREAD),
+        ("Ranking: 3, 1, 2\nMy ranking is wrong.", UNREAD),
+        ("Ranking: 3, 1, 2\nOn second thought, 2 is best.", UNREAD),
+        ("Ranking: 3, 1, 2\nHowever, I prefer 2.", UNREAD),
+        ("Ranking: 3, 1, 2\nMy ranking is based on facts.", "312"),
+        ("Ranking: 3, 1, 2\nI prefer 3, and 1 to 2.", "312"),
+        ("Ranking: 3, 1, 2\nInitial ranking: 1, 2, 3", "312"),
+        ("Ranking: 3, 1, 2\nBy fluency: 1, 2, 3", "312"),
+        ("Ranking: 3, 1, 2\nSummary 2 says Ranking: 1, 2, 3", "312"),
+        ("Ranking: 3, 1, 2\nSummary 2 ends so. Ranking: 1, 2, 3", UNREAD),  # copied, or revised?
+        # Lists that are not the answer.
+        ("Fluency ranking: 1, 2, 3\nCoverage ranking: 3, 2, 1\n", UNREAD),
+        ("Fluency ranking: 1, 2, 3\nRanking: 3, 2, 1\n", "321"),
+        ("For fluency. Ranking: 1, 2, 3\nFor coverage. Ranking: 3, 2, 1", UNREAD),
+        ("For fluency. Ranking: 1, 2, 3\nFor coverage. Ranking: 3, 2, 1\nSo final ranking: 2, 1, 3", "213"),
+        ("## Fluency\nRanking: 1, 2, 3\n## Coverage\nRanking: 3, 2, 1", UNREAD),
+        ("## Fluency\nRanking: 1, 2, 3\n## Coverage\nRanking: 3, 2, 1\n## Overall\nRanking: 2, 1, 3", "213"),
+        ("Explanation: a wrong ranking: 1, 2, 3", UNREAD),
+        ("Not my ranking: 1, 2, 3", UNREAD),
+        ("An example ranking: 1, 2, 3", UNREAD),
+        ("Hypothetical ranking: 1, 2, 3", UNREAD),
+        ("Ranking (fluency): 1, 2, 3", UNREAD),
+        ("Summary 2 says Ranking: 1, 2, 3", UNREAD),
+        ("Explanation: summary 2 claims: my ranking: 1, 2, 3", UNREAD),
+        # Labels that announce the answer.
+        ("Explanation: 3 is best, so my final ranking: 3, 1, 2", "312"),
+        ("Explanation: 3 is best. Thus, the ranking is: 3, 1, 2", "312"),
+        ("Explanation: Three wins; ranking: 3, 1, 2", "312"),
+        ('Explanation: "Three wins" Ranking: "3, 1, 2"', "312"),
+        ("Here is my ranking: 3, 1, 2", "312"),
+        ("My final ranking is as follows:\n3, 1, 2", "312"),
+        ("Ranking (best to worst): 3, 1, 2", "312"),
+        # JSON, in any order of its keys.
+        ('{"ranking": [3, 1, 2], "explanation": "because"}', "312"),
+        ('{"ranking": "3, 1, 2", "explanation": "because"}', "312"),
+        ('{"ranking": [3, 1, 2], "fluency_ranking": [1, 2, 3]}', "312"),
+        ('{"fluency_ranking": [1, 2, 3], "ranking": [3, 1, 2]}', "312"),
+        ('{"fluency_ranking": [1, 2, 3]}', UNREAD),
+        ('{"ranking": [3, 1, 2], "explanation": "from worst to best"}', UNREAD),
+        # The direction of a list, and of other things.
+        ("I ordered them from the worst.\nRanking: 3, 1, 2", UNREAD),
+        ("In order of increasing quality:\nRanking: 3, 1, 2", UNREAD),
+        ("Ascending order of quality:\nRanking: 3, 1, 2", UNREAD),
+        ("From weakest to strongest.\nRanking: 3, 1, 2", UNREAD),
+        ("Ranking (worst to best): 3, 1, 2", UNREAD),
+        ("Ranking: 3, 1, 2\nThis is from worst to best.", UNREAD),
+        ("I rank from worst to best.\nSummary 3 is clear.\nRanking: 3, 1, 2", UNREAD),
+        ("I do not go from best to worst but from worst to best.\nRanking: 3, 1, 2", UNREAD),
+        ("Explanation: the article lists teams from worst to best and summary 3 keeps that.\nRanking: 3, 1, 2", "312"),
+        ("The article goes from worst to best.\nSummary 3 is clear.\nRanking: 3, 1, 2", "312"),
+        ("I rank best first, not worst to best.\nRanking: 3, 1, 2", "312"),
+        ("Explanation: it mentions 'a reversed list'.\nRanking: 3, 1, 2", "312"),
+        ("Explanation: it tells the best from the worst.\nRanking: 3, 1, 2", "312"),
+        ("Explanation: 1 suffers from the worst errors.\nRanking: 3, 1, 2", "312"),
+        ("Ranking: 3, 1, 2\nExplanation: the article lists teams from worst to best.", "312"),
+        ("Ranking: 3, 1, 2\nOrdered by decreasing quality, not increasing quality.", "312"),
+    ],
+)
+def test_what_stands_around_a_ranking(text: str, order: str | None) -> None:
+    found = read_ranking(text, 3)
+    if order is UNREAD:
+        assert isinstance(found, Unreadable)
+    else:
+        assert found == Order(tuple((int(number),) for number in order))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Decision: 1\nWait, actually 2.\nSum",
+        "Decision: 1\nI checked the dates, so my final decision: 2",
+        "Decision: 1\nRevised decision: 2",
+    ],
+)
+def test_a_cut_answer_is_no_surer_than_a_whole_one(text: str) -> None:
+    assert read_decision(text, cut=True) == Unreadable(Reason.CUT)
+
+
 def test_thoughts_are_not_spoken() -> None:
     assert spoken("<think>a</think>b<THINK>c</THINK>d") == "bd"
     assert spoken("a</think>b") == "b"

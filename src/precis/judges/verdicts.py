@@ -1,13 +1,17 @@
 """A prompted judge's answer, read strictly: an order or a decision, or the reason why there is none.
 
-What counts is the last line that begins with the label (`Ranking:`, `Decision:`). If no line does, a label further in
-counts where nothing but a verdict follows it, to the end of the answer. A later verdict revises an earlier one, so if
-the last one cannot be read, an earlier one is not taken in its place: nobody knows whether it still holds. An answer
-that is nothing but a verdict needs no label.
+What counts is the last label (`Ranking:`, `Decision:`) that is the judge's own: it begins a line, begins a sentence, or
+follows words that announce an answer ("so my final ranking:"). "Fluency ranking:", "not my ranking:" and "it says
+Ranking:" are no verdicts. After a label within a line nothing but a verdict may follow; and unless it is called final
+or revised, it may not differ from the others.
+
+A later verdict revises an earlier one, so if the last one cannot be read, an earlier one is not taken in its place:
+nobody knows whether it still holds. What stands after the verdict may not take it back either ("Actually 2."), nor say
+that the list is in the other direction. An answer that is nothing but a verdict needs no label.
 
 A judge quotes what it reads, and a text may say "Decision: tie": a label in quotation marks is the text's, not the
 judge's (but a key of JSON is the judge's). An answer that was cut off may have quoted and not yet decided, and the line
-it stops in may go on: there only a label that begins a line counts, and only lines that have ended.
+it stops in may go on: there only a label that begins a line counts, and only lines (or values of JSON) that have ended.
 
 Mended is only what has one meaning: quotes, Markdown, brackets, bullets, full-width signs, a stray full stop, a list on
 one line or on several, numbers with or without the word "summary". A list that leaves out one summary of n is *not*
@@ -19,16 +23,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from ..endpoint.messages import spoken
 
 Decision = Literal["1", "2", "tie"]
 Tiers = tuple[tuple[int, ...], ...]
+Verdict = TypeVar("Verdict")
 
 
 class Reason(StrEnum):
@@ -70,8 +75,41 @@ _APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
 # "the dogs' food" closes nothing, so single quotation marks cannot just be counted.
 _SINGLE_OPENS, _SINGLE_CLOSES = re.compile(r"(?<!\w)['‘‚](?=\S)"), re.compile(r"(?<=\S)['’‘](?!\w)")
 _OBJECT = re.compile(r"^\W*(?:json\b\s*)?\{", re.MULTILINE | re.IGNORECASE)
-_BEFORE_LABEL = r"(?:(?:my|the|final|overall)\s+)*"
-_BEST_FIRST = r"(?:\s*\(?(?:from\s+)?best\s+(?:first|to\s+worst)\)?)?"
+
+# The labels, and what makes them the judge's own.
+_RANKING, _DECISION = "ranking", "(?:decision|verdict)"
+_S = r"[^\S\n]"
+_REVISES = r"(?:final|revised|updated|new|corrected|amended|definitive|ultimate|actual)"
+_SO = r"(?:so|thus|hence|therefore|consequently|accordingly)"
+_ANNOUNCES = (
+    rf"(?:{_REVISES}|{_SO}|my|our|the|overall|then|and|actually|wait|now|finally|here\s(?:is|are)|this\sis|following|"
+    r"resulting|complete|full|in\s(?:conclusion|summary|short|sum)|to\s(?:conclude|sum\sup)|answer|conclusion|result|"
+    r"best[\s-]to[\s-]worst|best[\s-]first|worst[\s-]to[\s-]best|worst[\s-]first|reversed?|inverse|inverted|"
+    r"ascending|descending)"
+)
+_BEFORE_LABEL = rf"(?P<phrase>(?:{_ANNOUNCES}[,:;…]*{_S}+(?:[-–—]+{_S}+)?)*)"
+_AFTER_LABEL = (
+    rf"(?:{_S}*\((?:{_REVISES}|overall|(?:from\s)?(?:the\s)?(?:best|worst)|(?:in\s)?(?:as|des)cending|1\s?=)[^()\n]*\)"
+    rf"|{_S}+(?:from\s)?(?:best|worst)[\s-](?:first|to[\s-](?:best|worst))|{_S}+is(?:\sas\sfollows)?)*"
+)
+_OPENS_LINE = re.compile(rf"[^\w\n]*{_BEFORE_LABEL}", re.IGNORECASE)
+_ANNOUNCED = re.compile(
+    rf"(?:[.!?;…][^\w\s]*\s+|(?<!not\s)\b{_SO}\b,?\s+|^\W*(?:explanation|reason(?:s|ing)?|output):\s*)"
+    rf"{_BEFORE_LABEL}$",
+    re.IGNORECASE,
+)
+_KEY = re.compile(rf"{_BEFORE_LABEL}$", re.IGNORECASE)
+_EXPLANATION_ENDS = re.compile(rf"^\W*explanation:\s*[{_DOUBLE}].*[{_DOUBLE}]\s*$", re.IGNORECASE)
+_REVISING = re.compile(rf"\b(?:{_REVISES}|overall|actually)\b", re.IGNORECASE)
+# "Fluency:" or "## Fluency", on the line before a label.
+_HEADING = re.compile(r"#+\s*(\w.*)|((?:[\w-]+\s){0,3}[\w-]+):")
+_HEADING_OF_ALL = re.compile(
+    rf"\b(?:{_SO}|{_REVISES}|overall|answer|conclusion|result|correction|summary|rather|wait|actually|verdict|decision)\b",
+    re.IGNORECASE,
+)
+# A value of JSON, which ends where the next key or the object's end comes.
+_VALUE = re.compile(rf"\s*(\[[^\[\]{{}}]*\]|[{_DOUBLE}][^{_DOUBLE}\n]*[{_DOUBLE}]|\d+)\s*(?=[,}}])")
+
 _BRACKETS = {"(": ")", "[": "]", "{": "}", "<": ">"}
 _OPENERS = {closer: opener for opener, closer in _BRACKETS.items()}
 
@@ -120,8 +158,17 @@ _CHOSEN = re.compile(
 )
 _TIE = re.compile(  # but "tie-breaker" is none
     r"(?:its?\s+(?:is\s+)?)?(?:an?\s+)?(?:tied?|draw)(?!-\w)"
-    rf"(?:\s+between\s+{_SIDE}1\s+and\s+{_SIDE}2)?(?P<reason>{_REASON})",
+    rf"(?:\s+between\s+{_SIDE}1\s+and\s+{_SIDE}2)?(?P<reason>{_REASON.replace(chr(92) + 'D', '.')})",
     re.IGNORECASE | re.DOTALL,
+)
+# A tie's reason may name numbers only where it says that they are alike.
+_ALIKE = re.compile(r"\b(?:both|equal\w*|same|alike|similar\w*|comparable|as\sgood\sas)\b", re.IGNORECASE)
+_UNLIKE = re.compile(r"\b(?:not|more|less|than|only|while|whereas|differ\w*)\b|n['’]t\b", re.IGNORECASE)
+# A summary that a reason is about, by number: "Summary 2 leaves out …", "2 is …".
+_ABOUT = re.compile(
+    r"\b(?:(?:the\s)?(?:summary|candidate|option)\s*#?\s*(?P<named>[12])(?=\s+(?!and\b|or\b)[a-z])"
+    r"|(?P<bare>[12])(?=\s(?:is|was|has|does|leaves|omits|misses|lacks|gets|adds|says|names|tells|invents)\b))",
+    re.IGNORECASE,
 )
 # What a tie's reason says if it is no tie after all; and what says that it is one, in words that could deny it.
 _PREFERS = re.compile(
@@ -149,11 +196,110 @@ _DENIES = {
     )
     for chosen, other in (("1", "second|latter"), ("2", "first|former"))
 }
+# That the one not chosen is worse, or does not do something, is no doubt.
+_OTHER_FAILS = {
+    chosen: re.compile(
+        rf"\b(?:{other}|other)(?:\s(?:one|summary|candidate|option))?\s(?:(?:is|was|seems|looks)\s(?:(?!not)\w+\s){{0,2}}"
+        r"(?:worse|worst)|(?:is|was|does|did|has)\snot)\b",
+        re.IGNORECASE,
+    )
+    for chosen, other in (("1", "second|latter"), ("2", "first|former"))
+}
+
 # A list in the other direction: nobody knows whether what follows it stands in that one.
+_BAD = r"(?:worst|weakest|poorest)"
 _WORST_FIRST = re.compile(
-    r"\bworst[\s-]+(?:to|->|→)[\s-]+best\b|\bworst\s(?:one\s|summary\s)?first\b|\bbest\s(?:one\s|summary\s)?last\b"
-    r"|\b(?:reversed?|inverse|inverted|ascending)\s(?:ranking|list)\b|\bleast\sto\smost\b|\blowest\sto\shighest\b",
+    rf"\b{_BAD}[\s-]+(?:to|->|→)[\s-]+(?:the\s)?(?:best|strongest)\b|\b{_BAD}\s(?:one\s|summary\s)?first\b"
+    rf"|\bbest\s(?:one\s|summary\s)?(?:last|at\sthe\send)\b"
+    rf"|(?<!best\s)(?<!better\s)(?<!far\s)(?<!apart\s)(?<!aside\s)\bfrom\s(?:the\s)?{_BAD}"
+    r"(?=\s*(?:$|[.,:;!)–—-]|\b(?:to(?!\s(?:the\s)?(?:best|strongest))|on|up|upwards?|first|one|summary|candidate|onwards?|at)\b))"
+    r"|\b(?:increasing|ascending|rising)\s(?:order\s(?:of|in|by)\s)?(?:overall\s)?quality\b"
+    r"|\b(?:increasing|ascending)\sorder\b|\bleast\sto\smost\b|\blowest\sto\shighest\b|\bbottom\sto\stop\b"
+    rf"|\blast\sto\sfirst\b|\b1\s?(?:=|is|being|means)\s?(?:the\s)?(?:{_BAD}|lowest)\b",
     re.IGNORECASE,
+)
+_REVERSED = re.compile(
+    r"\b(?:reversed?|inverse|inverted|ascending)\s(?:ranking|list|order)\b|\bthe\sother\sway\s(?:a?round|about)\b",
+    re.IGNORECASE,
+)
+_SENTENCES = re.compile(r"(?<=[.!?;])\s+|\n")
+_NEGATES = re.compile(
+    r"(?:\b(?:not|never|rather\sthan|instead\sof|without)|\b(?:do|does|did|is|was|would)n['’]?t)\b(?:\W+(?!but\b)\w+){0,4}\W*$",
+    re.IGNORECASE,
+)
+# "The article lists teams from …" and "summary 3 has a reversed …" speak of what is summarized.
+_OF_THE_TEXT = re.compile(
+    r"\b(?:article|text|document|source|story|dialogue|report|summar(?:y|ies)|candidates?|author|it|they|both|\d)\b.*?"
+    r"\b(?:list|go|goe|tell|present|give|keep|name|report|describe|mention|show|contain|say|put|cover|order|rank|sort|"
+    r"repeat|use|follow)s?\b|\b(?:article|text|document|source|story|summar(?:y|ies)|candidate|it|\d)\b.*?\bha(?:s|ve)\b",
+    re.IGNORECASE,
+)
+_OF_THE_JUDGE = re.compile(r"\b(?:I|my|we|our)\b")
+_OF_THE_LIST = re.compile(r"\b(?:I|[Mm]y|we|our|[Tt]his|following|below|above|[Hh]ere)\b")
+
+# What takes a verdict back, whatever it was: words that begin a sentence, and words about the verdict.
+_OF_VERDICTS = r"(?:ranking|list|order|decision|verdict|answer|choice|judge?ment|preference|pick)"
+_TAKES_BACK = re.compile(
+    r"^\W*(?:(?:explanation|reason(?:s|ing)?|note|comment)\s*:\W*)?(?:(?:however|but|and|or|hmm+|oh|well|so)\b\W*)*(?:wait|actually|nope|oops|hmm+|sorry|apologies|pardon|correction|"
+    r"correcting|or\srather|rather|alternative(?:ly)?|scratch|strike\sthat|on\s(?:second|further|closer)\s\w+|"
+    r"(?:up)?on\sreflection|rejected|inferior|no(?=\s*(?:$|[,;:.!–—-])))(?!\w)"
+    r"|^\W*(?:edit|update|erratum|errata|revision|revised|corrected|instead|not\sreally)\s*(?:$|[:.,–—-])"
+    r"|\b(?:disregard|ignore|forget|discard|scrap|scratch|strike|cancel)\s(?:(?:the\s)?(?:above|previous|earlier|preceding|"
+    rf"initial)\b|my\b|what\sI\b|(?:that|this|it)\s*(?:[.,;:!]|$)|(?:that|this|the)\s{_OF_VERDICTS}\b)"
+    r"|\bI\s(?:\w+\s)?(?:withdraw|retract|revise|reconsider|meant|misread|misspoke|misjudged)\b"
+    r"|\bI\s(?:hereby\s)?take\s(?:that|it|this)\sback\b|\bchanged?\smy\s(?:mind|decision|ranking|answer|verdict)\b"
+    r"|\bI\s(?:was|am|made|have\smade)\s(?:wrong|mistaken|a\smistake|an\serror|in\serror)\b|\bmy\s(?:mistake|bad|error)\b"
+    r"|\blet\sme\s(?:revise|correct|reconsider|rethink|change|redo|re-?rank|re-?evaluate|try\sagain|start\sover)\b"
+    rf"|\b(?:correct|right|proper|actual|real|true|better|revised|second|other|alternative)\s{_OF_VERDICTS}\s*"
+    r"(?::|(?:is|would\sbe|should\sbe)\b)"
+    rf"|\b(?:the\sabove(?:\s{_OF_VERDICTS})?|(?:this|that|my)\s{_OF_VERDICTS}|the\s(?:ranking|decision|verdict))\s"
+    r"(?:\w+\s){0,3}?(?:wrong|incorrect|not(?!\s(?:easy|obvious|close|hard|difficult|based))|a\smistake|mistaken|invalid|"
+    r"void|revers\w+|in\sreverse|an?\sexample|hypothetical|provisional|tentative|withdrawn|swapped|switched|should)\b"
+    r"|\bshould\s(?:be|have\sbeen|read)\s(?:the\sother|revers|swapp|switch|a?\s?tie\b|\d)",
+    re.IGNORECASE,
+)
+# A later verdict without a label: nothing else on its line, or after a word for it.
+_VERDICT_LINE = re.compile(  # but what another label says ("Initial ranking: …") is another thing
+    rf"(?:(?:[\w-]+\s){{0,3}}?(?:(?:order|answer|choice|judge?ment|preference|pick|winner|result|conclusion|final|overall|"
+    rf"better|best)\s*:|(?:{_OF_VERDICTS}|winner|result|conclusion)\sis\b:?)\s*)?(.*)",
+    re.IGNORECASE,
+)
+# Whom a clause after the verdict prefers, by whole clauses only: "1 is better on dates" is no verdict.
+_NAMED = (
+    r"(?:(?:the\s)?(?:summary|candidate|option|number)\s*#?\s*(?:{0}|{1})"
+    r"|the\s(?:{2})(?:\s(?:one|summary|candidate|option))?)"
+)
+_CLAUSES = re.compile(r"[.!?;\n]|\b(?:but|however)\b", re.IGNORECASE)
+_DENIED_BEFORE = re.compile(
+    r"\b(?:neither|nor|not|never|cannot|hardly)\b|\b(?:do|does|did|is|was|would|could|ca)n['’]?t\b", re.IGNORECASE
+)
+
+
+def _preferring(number: str, word: str, ordinals: str) -> re.Pattern[str]:
+    named = _NAMED.format(number, word, ordinals)
+    return re.compile(
+        rf"(?:\b{named}|^\W*{number}|(?:\b(?:that|think|so|now)|,)\s{number})\s(?:wins\s*(?:$|,|overall)|(?:is|was|seems|looks)\s"
+        r"(?:(?!not\b|no\b|never\b|less\b)\w+\s){0,2}(?:better|best|preferred|preferable|superior|stronger|winner)\b"
+        r"(?=\s*(?:$|[,):]|\b(?:than|overall|one|summary|here|choice)\b)))"
+        r"|\bI\s(?:\w+\s){0,3}?(?:prefer|choose|chose|pick|picked|select|favou?r|go\swith|going\swith|lean(?:ing)?\s(?:to|towards?)|"
+        rf"vote\sfor|decide\sfor|switch\sto|say)\s(?:{named}|{number}\b)(?!\s(?:to|over)\b)"
+        rf"|\b(?:{_OF_VERDICTS}|winner|(?:better|best|preferred)(?:\s(?:one|summary))?)\sis\s(?:{named}|{number}\b)",
+        re.IGNORECASE,
+    )
+
+
+_SAYS_TIE = re.compile(
+    r"\b(?:it|this)\s(?:is|was)\s(?:really\s|rather\s|actually\s)?a\s(?:tie|draw)\b|\bI\s(?:\w+\s){0,2}say\s(?:a\s)?tie\b",
+    re.IGNORECASE,
+)
+_PREFERRING = {
+    "1": _preferring("1", "one", "first|former"),
+    "2": _preferring("2", "two", "second|latter"),
+    "tie": _SAYS_TIE,
+    "other": _PREFERS_THE_OTHER,
+}
+_I_PREFER = re.compile(
+    rf"\bI\s(?:\w+\s){{0,2}}?(?:prefer|choose|pick|favou?r)\s{_WORD}?#?(\d{{1,4}})\b(?!\s(?:to|over)\b)", re.IGNORECASE
 )
 _DOUBT = re.compile(r"\b(?:or|tie|tied|draw|both|neither|equal|equally|not|worse|worst)\b", re.IGNORECASE)
 
@@ -165,19 +311,77 @@ def read_ranking(text: str, count: int, *, cut: bool = False) -> Order | Unreada
 
 
 def _ranking(said: str, count: int, cut: bool) -> Order | Unreadable:
-    if reverse := _WORST_FIRST.search(_bare(said)):
-        return Unreadable(Reason.NO_LIST, reverse[0])
-    after = _after_label(said, "ranking", cut)
-    if after is not None:
-        found, rest = _list(after.lines, count)
-        unfinished = cut and found != _list(after.lines[:-1], count)[0]
-        return Unreadable(Reason.NO_VERDICT) if unfinished or (after.inside and _has_words(rest)) else found
-    lines = _unlabelled(said, "ranking", cut)
+    labels = _labels(said, _RANKING)
+    if labels:
+        found = _last(labels, lambda label: _order_at(label, count))
+        finished = not cut or (_may_be_cut(said, labels[-1]) and _list(labels[-1].lines[:-1], count)[0] == found)
+        return found if finished else Unreadable(Reason.NO_VERDICT)
+    lines = _unlabelled(said, _RANKING, cut)
     if lines and (len(_items(lines)) == len(lines) or len(lines) == 1):
         found, _ = _list(lines, count)
         if isinstance(found, Order) or found.reason is not Reason.NO_LIST:
             return found
     return Unreadable(Reason.NO_VERDICT)
+
+
+def _order_at(label: _Label, count: int) -> Order | Unreadable:
+    """What the label ranks, if nothing around it says that it is no ranking, or one in the other direction."""
+    if turned := _turned(label):
+        return Unreadable(Reason.NO_LIST, turned)
+    found, rest = _list(label.lines, count)
+    if label.inside and _has_words(rest):
+        return Unreadable(Reason.NO_VERDICT)
+    if isinstance(found, Order) and (back := _takes_back(rest) or _ranks_anew(rest, found, count)):
+        return Unreadable(Reason.NO_LIST, back[:60])
+    return found
+
+
+def _ranks_anew(lines: Sequence[str], order: Order, count: int) -> str:
+    """The words that rank otherwise than `order`, without a label; empty without any."""
+    for line in lines:
+        value = _VERDICT_LINE.fullmatch(line)
+        again = _checked(_inline(value[1]), count) if value else None
+        if isinstance(again, Order) and again != order:
+            return line
+        first = _I_PREFER.search(line)
+        if first and int(first[1]) not in order.tiers[0]:
+            return first[0]
+    return ""
+
+
+def _turned(label: _Label) -> str:
+    """The words that say that the list's direction is not best first; empty without any.
+
+    Far before the label only what the judge says of itself counts; near it, all but what is said of a text.
+    """
+    earlier, _, near = label.before.rstrip("\n").rpartition("\n")
+    own = label.phrase
+    if label.before.endswith("\n") or not near:  # the label begins its line
+        earlier, near = label.before, ""
+    nearest = [line for line in earlier.split("\n") if line.strip()]
+    far, near = "\n".join(nearest[:-1]), "\n".join([*nearest[-1:], near])
+    for sentence in _SENTENCES.split(far):
+        if _OF_THE_JUDGE.search(sentence) and (found := _not_negated(_WORST_FIRST, sentence)):
+            return found
+    for sentence in _SENTENCES.split(near):
+        words = _not_negated(_WORST_FIRST, sentence)
+        words = words or (_not_negated(_REVERSED, sentence) if _OF_THE_LIST.search(sentence) else "")
+        if words and not _speaks_of_a_text(sentence, words):
+            return words
+    for sentence in [own, *_SENTENCES.split("\n".join(label.lines))]:
+        words = _not_negated(_WORST_FIRST, sentence) or _not_negated(_REVERSED, sentence)
+        if words and not _speaks_of_a_text(sentence, words):
+            return words
+    return ""
+
+
+def _not_negated(pattern: re.Pattern[str], sentence: str) -> str:
+    return next((m[0] for m in pattern.finditer(sentence) if not _NEGATES.search(sentence[: m.start()])), "")
+
+
+def _speaks_of_a_text(sentence: str, words: str) -> bool:
+    before = sentence[: sentence.find(words)]
+    return bool(_OF_THE_TEXT.search(before)) and not _OF_THE_JUDGE.search(before)
 
 
 def read_decision(text: str, *, cut: bool = False) -> Decision | Unreadable:
@@ -190,24 +394,103 @@ def read_decision(text: str, *, cut: bool = False) -> Decision | Unreadable:
 
 
 def _decision(said: str, cut: bool) -> Decision | Unreadable:
-    after = _after_label(said, "decision", cut)
-    lines = _unlabelled(said, "decision", cut)
-    if after:
-        lines = [line for line in (after.lines[:-1] if cut else after.lines) if line.strip()]
-    elif len(lines) != 1:
-        return Unreadable(Reason.NO_VERDICT)
+    labels = _labels(said, _DECISION)
+    if labels:
+        found: Decision | Unreadable = _last(labels, _decided_at)
+        if cut:
+            last = labels[-1]
+            ended = _may_be_cut(said, last) and _decided(_filled(last.lines[:-1])) == found
+            return found if ended else Unreadable(Reason.NO_VERDICT)
+        return found
+    lines = _unlabelled(said, _DECISION, cut)
+    found = _decided(lines) if len(lines) == 1 else Unreadable(Reason.NO_VERDICT)
+    return Unreadable(Reason.NO_VERDICT, found.detail) if isinstance(found, Unreadable) else found
+
+
+def _decided_at(label: _Label) -> Decision | Unreadable:
+    lines = _filled(label.lines)
+    if label.inside and not (lines and _bare_decision(lines[0]) and not _has_words(lines[1:])):
+        return Unreadable(Reason.NO_VERDICT, lines[0].strip()[:60] if lines else "")
+    return _decided(lines)
+
+
+def _decided(lines: Sequence[str]) -> Decision | Unreadable:
+    """What the first line decides, if neither its reason nor the lines after it say otherwise."""
     value = _unwrapped(lines[0].strip(), half=True) if lines else ""
-    chosen, tie = _CHOSEN.fullmatch(value), _TIE.fullmatch(value)
-    bare = any(found and not found["reason"] for found in (chosen, tie)) and not _has_words(lines[1:])
-    if after and after.inside and not bare:
-        return Unreadable(Reason.NO_VERDICT, value[:60])
-    if chosen and not _DOUBT.search(value):
-        side: Decision = "1" if chosen[1] == "1" else "2"
-        denied = _DENIES[side].search(" ".join([chosen["reason"], *lines[1:]]))
-        return Unreadable(Reason.NO_DECISION, value[:60]) if denied else side
-    if tie and not _PREFERS.search(reason := _PREFERS_NONE.sub("", tie["reason"])):
-        return Unreadable(Reason.NO_DECISION, value[:60]) if _PREFERS_THE_OTHER.search(reason) else "tie"
-    return Unreadable(Reason.NO_VERDICT if after is None else Reason.NO_DECISION, value[:60])
+    no = Unreadable(Reason.NO_DECISION, value[:60])
+    found = _choice(value) or _tie(value)
+    if found is None:
+        return no
+    # A reason is a sentence of its own: "1. Wait, …".
+    after = "\n".join(
+        [re.sub(r"^\W*(?:(?:summary|candidate|option)\W*)?(?:[12]|tied?|draw)\b\W*", "", value, flags=re.I), *lines[1:]]
+    )
+    return no if _takes_back(after.split("\n")) or _decides_anew(after, lines[1:], found) else found
+
+
+def _choice(value: str) -> Decision | None:
+    begins = re.match(rf"{_SIDE}[12]\b(?:{_IS_BETTER}(?:\s+than\s+{_SIDE}[12])?)?", value, re.IGNORECASE)
+    if begins is None:
+        return None
+    # In the reason, numbers of summaries are words: what other numbers say is not sure.
+    value = begins[0] + _ABOUT.sub(_ordinal, value[begins.end() :])
+    chosen = _CHOSEN.fullmatch(value)
+    if chosen is None:
+        return None
+    side: Decision = "1" if chosen[1] == "1" else "2"
+    if _DOUBT.search(_OTHER_FAILS[side].sub("", value)) or _DENIES[side].search(chosen["reason"]):
+        return None
+    return side
+
+
+def _ordinal(about: re.Match[str]) -> str:
+    return "the first" if (about["named"] or about["bare"]) == "1" else "the second"
+
+
+def _tie(value: str) -> Decision | None:
+    tie = _TIE.fullmatch(value)
+    if tie is None:
+        return None
+    reason = _PREFERS_NONE.sub("", tie["reason"])
+    if _PREFERS.search(reason) or _PREFERS_THE_OTHER.search(reason):
+        return None
+    if re.search(r"\d", reason) and (_UNLIKE.search(reason) or not _ALIKE.search(reason)):
+        return None
+    return "tie"
+
+
+def _bare_decision(line: str) -> Decision | None:
+    """What a line decides that is nothing but a decision."""
+    value = _unwrapped(line.strip(), half=True)
+    if (chosen := _CHOSEN.fullmatch(value)) and not chosen["reason"]:
+        return _choice(value)
+    if (tie := _TIE.fullmatch(value)) and not tie["reason"]:
+        return "tie"
+    return None
+
+
+def _decides_anew(after: str, lines: Sequence[str], decision: Decision) -> bool:
+    """Whether words after a verdict prefer another one, without a label."""
+    for line in lines:
+        value = _VERDICT_LINE.fullmatch(line)
+        if value and _bare_decision(value[1]) not in (None, decision):
+            return True
+    for clause in _CLAUSES.split(after):
+        for preferred, pattern in _PREFERRING.items():
+            said = pattern.search(clause) if preferred != decision else None
+            if said and not _DENIED_BEFORE.search(clause[: said.start()]):
+                return True
+    return False
+
+
+def _takes_back(lines: Sequence[str]) -> str:
+    """The words that take a verdict back, whatever it was; empty without any."""
+    sentences = _SENTENCES.split("\n".join(lines))
+    return next((found[0].strip() for sentence in sentences if (found := _TAKES_BACK.search(sentence))), "")
+
+
+def _filled(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if line.strip()]
 
 
 def _said(text: str) -> str:
@@ -231,42 +514,86 @@ def _has_words(lines: Sequence[str]) -> bool:
     return any(re.search(r"\w", line) for line in lines)
 
 
-class _After(NamedTuple):
-    """What follows the label that counts, line by line, beginning with the rest of its own line.
+class _Label(NamedTuple):
+    """A label of the judge's own, with what stands before it and, line by line, what follows it.
 
-    `inside` means that the label stands further in on its line: nothing but a verdict may follow it then.
+    `begins` is its place in what was said, `phrase` the label with the words that belong to it. `inside` means that
+    other words stand before it on its line: nothing but a verdict may follow it then.
     """
 
+    begins: int
+    before: str
+    phrase: str
     lines: list[str]
     inside: bool
 
 
-def _after_label(said: str, label: str, cut: bool) -> _After | None:
-    """What follows the label that counts; None without one."""
-    # Labels are looked for without quotation marks; `places` says where they stand among them.
+def _labels(said: str, name: str) -> list[_Label]:
+    """The labels that are the judge's own, in their order."""
+    # They are looked for without quotation marks; `places` says where they stand among them.
     places = [place for place, sign in enumerate(said) if ord(sign) not in _BARE]
     plain = "".join(said[place] for place in places)
-    opening = rf"^[^\w\n]*(?P<label>{_BEFORE_LABEL}{label}){_BEST_FIRST}[^\S\n]*(?::|$)"
-    for found in reversed(list(re.finditer(opening, plain, re.IGNORECASE | re.MULTILINE))):
-        begins = places[found.start("label")]
-        before = _line_before(said, begins)
-        if not set(before).isdisjoint(_QUOTES) and not _is_key(said, places[found.end("label") - 1]):
+    found = []
+    for word in re.finditer(
+        rf"\b(?P<name>{name}){_AFTER_LABEL}{_S}*(?P<colon>:|$)", plain, re.IGNORECASE | re.MULTILINE
+    ):
+        line = _line_before(plain, word.start())
+        is_key = _is_key(said, places[word.end("name") - 1])
+        opens = _OPENS_LINE.fullmatch(line)
+        announced = opens or (
+            _KEY.search(line) if is_key else _announced(line, _line_before(said, places[word.start()]))
+        )
+        if announced is None or not (opens or word["colon"]):
             continue
-        # Markdown's marks for code and quotations may set off the judge's own verdict; but who was cut off may quote.
-        if cut and ("`" in before or before.startswith(">") or _open_double(said[:begins].removesuffix(before))):
-            return None
-        return _After(_bare(plain[found.end() :]).split("\n"), inside=False)
-    further_in = list(re.finditer(rf"\b(?P<label>{label}){_BEST_FIRST}\s*:", plain, re.IGNORECASE))
-    if cut or not further_in:
-        return None
-    found = further_in[-1]
-    begins, ends = places[found.start()], places[found.end() - 1] + 1
-    lines = _bare(plain[found.end() :]).split("\n")
-    if _is_key(said, places[found.end("label") - 1]):
-        return _After(lines, inside=False) if _OBJECT.search(said[:begins]) else None
-    if _in_quotation(_line_before(said, begins), said[ends:].split("\n")[0]):
-        return None
-    return _After(lines, inside=True)
+        start = word.start() - len(announced["phrase"])
+        begins = places[start]
+        before, after = _line_before(said, begins), said[places[word.end() - 1] + 1 :]
+        if opens:
+            own = is_key or set(before).isdisjoint(_QUOTES)
+        elif is_key:
+            own = before.endswith(tuple(_QUOTES)) and bool(_OBJECT.search(said[:begins]))
+        else:
+            own = not _in_quotation(before, after.split("\n")[0])
+        if own:
+            value = _VALUE.match(after) if is_key and _OBJECT.search(said[:begins]) else None
+            if value:
+                lines = [_bare(" ".join(value[1].split())), *_bare(after[value.end() :]).split("\n")]
+            else:
+                lines = _bare(plain[word.end() :]).split("\n")
+            found.append(_Label(begins, _bare(plain[:start]), plain[start : word.end()], lines, not (opens or is_key)))
+    return found
+
+
+def _announced(line: str, quoted: str) -> re.Match[str] | None:
+    """Whether a label after `line` begins a sentence, or is announced; `quoted` is `line` with quotation marks."""
+    if _EXPLANATION_ENDS.match(quoted):
+        return _KEY.search("")
+    return _ANNOUNCED.search(line)
+
+
+def _last(labels: Sequence[_Label], read: Callable[[_Label], Verdict | Unreadable]) -> Verdict | Unreadable:
+    """What the last label says. If it does not say that it revises the others, it may have to agree with them."""
+    last, found = labels[-1], read(labels[-1])
+    sure = _REVISING.search(last.phrase) or not (last.inside or _under_an_aspect(last))
+    if sure or all(read(label) == found for label in labels[:-1]):
+        return found
+    return Unreadable(Reason.NO_VERDICT)
+
+
+def _under_an_aspect(label: _Label) -> bool:
+    """Whether the line before is a heading such as "Fluency:", so that the verdict may be one of several."""
+    lines = _filled(label.before.split("\n"))
+    return bool(lines) and bool(_HEADING.fullmatch(lines[-1].strip())) and not _HEADING_OF_ALL.search(lines[-1])
+
+
+def _may_be_cut(said: str, label: _Label) -> bool:
+    """Whether a verdict at this label is the judge's even if the answer was cut off.
+
+    Markdown's marks for code and quotations may set off the judge's own verdict; but who was cut off may quote.
+    """
+    before = _line_before(said, label.begins)
+    quotes = "`" in before or before.startswith(">") or _open_double(said[: label.begins].removesuffix(before))
+    return not (re.search(r"\w", before) or quotes)
 
 
 def _unlabelled(said: str, label: str, cut: bool) -> list[str]:
