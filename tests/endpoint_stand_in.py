@@ -130,6 +130,11 @@ class StandIn:
         if answer.drop or answer.claim is not None:
             handler.close_connection = True
 
+    def stop_listening(self) -> None:
+        """Connections are refused from now on; may be called by a script, whose answer still goes out."""
+        self._server.shutdown()
+        self._server.server_close()
+
     def texts(self) -> list[str]:
         return [call.text for call in self.calls]
 
@@ -140,8 +145,7 @@ class StandIn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self.stop_listening()
 
 
 class FakeClock(Clock):

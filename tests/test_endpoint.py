@@ -30,6 +30,7 @@ from endpoint_stand_in import (
 )
 from precis.endpoint import NoReply, Reply, Request
 from precis.endpoint.backoff import Clock, delay, retry_after
+from precis.endpoint.messages import spoken
 from precis.endpoint.replies import same_model
 from precis.errors import UserError
 
@@ -331,6 +332,93 @@ def test_a_host_that_cannot_be_reached_stops_the_run(engine_of: EngineOf, clock:
         engine_of(server, retries=9).ask([ask("a"), ask("b")])
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert clock.waits == [1, 2]
+
+
+def test_a_host_that_has_answered_anything_can_be_reached(engine_of: EngineOf) -> None:
+    def script(call: Call) -> Answer:
+        if call.number < 3:
+            return replace(error(503), claim=len(error(503).body))  # and hangs up
+        server.stop_listening()
+        return replace(error(503), claim=len(error(503).body))
+
+    with StandIn(script) as server, pytest.raises(UserError, match=r"cannot be reached: .*, after 9 tries"):
+        engine_of(server, retries=8).ask([ask("a")])
+    assert len(server.calls) == 4
+
+
+def test_a_host_that_answered_an_earlier_run_is_waited_for(engine_of: EngineOf) -> None:
+    with StandIn() as server:
+        engine_of(server).ask([ask("a")])
+    with pytest.raises(UserError, match=r"cannot be reached: .*, after 6 tries"):
+        engine_of(server, retries=5).ask([ask("a"), ask("b")])
+
+
+def test_an_answer_of_another_form_is_paid_for_three_times_at_most(engine_of: EngineOf) -> None:
+    def script(call: Call) -> Answer:
+        if call.text == "busy":
+            return error(503) if call.number < 4 else as_json({"choices": [{"text": "Here."}]})
+        return chat()  # a chat's answer to a text
+
+    with StandIn(script) as server:
+        engine = engine_of(server)
+        odd, busy = engine.ask([Request(prompt="odd", max_tokens=10), Request(prompt="busy")])
+        assert odd == NoReply(
+            "the server answered with a choice without a text, after 3 tries", chat().body.decode(), permanent=False
+        )
+        assert isinstance(busy, Reply) and busy.text == "Here."
+        assert server.texts().count("odd") == 3
+        server.script = first(error(500), error(500), error(500), as_json([]), as_json([]))
+        assert isinstance(engine_of(server).ask([ask("late")])[0], Reply), "other failures do not count as such"
+
+
+CUT_OFF = ["length", "model_length", "max_tokens", "MAX_TOKENS", "max_length"]
+
+
+@pytest.mark.parametrize("word", CUT_OFF)
+def test_all_words_for_an_answer_that_was_cut_off_are_one(word: str, engine_of: EngineOf) -> None:
+    with StandIn(lambda call: chat("" if call.text == "b" else "Anna and", finish=word)) as server:
+        replies = engine_of(server).ask([ask("a"), ask("b")])
+    assert replies[0] == Reply("Anna and", "length", 10, 5)
+    assert isinstance(replies[1], NoReply) and "raise max_tokens" in replies[1].why
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<thinking>Who?</thinking>Anna.", "Anna."),
+        ("<thought>\nWho?\n</thought>\n\nAnna.", "Anna."),
+        ("[THINK]Who?[/THINK]Anna.", "Anna."),
+        ("◁think▷Who?◁/think▷Anna.", "Anna."),
+        ("<seed:think>Who?</seed:think>Anna.", "Anna."),
+        ("<think> Who? </think> Anna.", "Anna."),
+        ("<think>a</think>b</think>Anna.", "Anna."),
+        ("<think>a<think>b</think>c</think>Anna.", "Anna."),
+        ("<think>I could write <think> here.</think>Anna.", "Anna."),
+        ("I could write <think> here.\n</think>\nAnna.", "Anna."),  # it began in the prompt
+        ("Anna.\n<thinking>Or who?</thinking>\n", "Anna."),
+        ("Anna. [THINK]Or who?", "Anna."),
+        ("<thinking>Who?", ""),
+    ],
+)
+def test_thoughts_in_any_marks_are_not_spoken(text: str, said: str) -> None:
+    assert spoken(text).strip() == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Models write <think> before they answer.",
+        "The tag </think> ends it. Anna knows.",
+        "Models write <thinking>…</thinking> first, says Anna.",
+        "Write `<think>`, then `</think>`, says Anna.",
+        'The sign "[THINK]" hangs in the office, and "[/THINK]" beside it.',
+        "Anna (<thought>) and Ben (</thought>) met.",
+        "[think] Anna thinks. [/think]",
+    ],
+)
+def test_marks_that_an_answer_speaks_of_cut_nothing(text: str) -> None:
+    assert spoken(text) == text
+    assert spoken(f"<think>Who?</think>{text}") == text
 
 
 def test_what_was_under_way_when_the_run_stopped_is_kept(engine_of: EngineOf) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,9 @@ from hypothesis import strategies as st
 from endpoint_stand_in import MODEL, Answer, Call, EngineOf, StandIn, as_json, error
 from precis.endpoint import NoReply, Reply, Request
 from precis.endpoint.alignment import align
-from precis.endpoint.echo import NOT_GIVEN, PROBE, UNPROVEN
+from precis.endpoint.cache import Cache
+from precis.endpoint.echo import NOT_GIVEN, NOT_SPELT, PROBE, UNPROVEN
+from precis.endpoint.payload import job_of
 from precis.errors import UserError
 
 PROMPT = "A dog barked.\n\nSummary: A dog"
@@ -201,7 +206,79 @@ def test_numbers_that_cannot_be_placed_are_refused(
     with StandIn(script) as server:
         (reply,) = engine_of(server).ask([echo()])
     assert isinstance(reply, NoReply) and why in reply.why
-    assert reply.permanent == ("do not spell" in why), "what the server can be set up for is asked again"
+    assert not reply.permanent, "what the server can be set up for is asked again"
+
+
+def test_a_placeholder_for_a_key_is_a_token_like_any_other(
+    engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "anything")
+    with StandIn(vllm) as server:
+        (reply,) = engine_of(server, key_env="SOME_KEY").ask([echo("He did not say anything to Anna.")])
+    assert isinstance(reply, Reply) and reply.tokens[4].token == " anything"
+
+
+def test_that_tokens_do_not_spell_the_text_is_asked_again_also_where_it_was_kept(
+    engine_of: EngineOf, tmp_path: Path
+) -> None:
+    with StandIn(vllm) as server:
+        engine = engine_of(server)
+        key = job_of(echo(), engine._config).key
+        Cache(str(tmp_path / "cache")).put(key, NoReply(NOT_SPELT), None)  # as an earlier version did
+        assert rows_of(engine.ask([echo()])[0]) == expected(True)
+
+
+class Silent:
+    """llama-cpp-python with a BOS, and a model that writes nothing after the texts; the probe shows that it is right.
+    `!` is refused with a 401 while another text is under way, which is answered then."""
+
+    def __init__(self) -> None:
+        self.heard, self.refused = threading.Event(), threading.Event()
+
+    def __call__(self, call: Call) -> Answer:
+        if call.text == PROBE.prompt:
+            return llama_cpp_python(call, bos=True, written=",")
+        if call.text == "!":
+            assert self.heard.wait(60)
+            self.refused.set()
+            return error(401)
+        self.heard.set()
+        assert self.refused.wait(60)
+        return replace(llama_cpp_python(call, bos=True, written=""), seconds=0.05)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_log_probs_under_way_when_a_run_stops_are_kept(known: bool, engine_of: EngineOf) -> None:
+    """Whether the server was shown to be right before, or is only in the next run."""
+    with StandIn(Silent()) as server:
+        engine = engine_of(server, concurrency=2)
+        if known:
+            server.script = lambda call: llama_cpp_python(call, bos=True, written="" if call.text == "Before" else ",")
+            engine.ask([echo("Before")])
+            server.script = Silent()
+        with pytest.raises(UserError, match="401"):
+            engine.ask([echo(), echo("!")])
+        server.script = lambda call: llama_cpp_python(call, bos=True, written=",")
+        for _ in range(2):
+            again = engine_of(server)
+            (reply,) = again.ask([echo()])
+            assert rows_of(reply) == expected() and isinstance(reply, Reply) and reply.cached
+            assert (again.spent.cached, again.spent.answered) == (1, 0)
+        assert again.spent.sent == 0
+    assert server.texts().count(PROMPT) == 1 and server.texts().count(PROBE.prompt or "") == 1
+
+
+def test_log_probs_that_are_kept_are_not_used_where_the_server_turns_out_to_be_one_off(engine_of: EngineOf) -> None:
+    def no_bos(call: Call) -> Answer:
+        return llama_cpp_python(call, bos=False, written="," if call.text == PROBE.prompt else "")
+
+    with StandIn(Silent()) as server:
+        with pytest.raises(UserError, match="401"):
+            engine_of(server, concurrency=2).ask([echo(), echo("!")])
+        server.script = no_bos
+        assert engine_of(server).ask([echo()]) == [UNPROVEN]
+        server.script = vllm
+        assert rows_of(engine_of(server).ask([echo()])[0]) == expected(True), "they are gone, and are asked for anew"
 
 
 def test_a_number_that_is_none_is_not_zero(engine_of: EngineOf) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -178,15 +179,56 @@ def test_every_field_comes_back_from_the_disk(folder: Path) -> None:
         "e_aa12": NoReply("why", raw="raw"),
     }.items():
         cache.put(key, result, "served")
-        assert cache.get(key) == (result, "served")
+        assert cache.get(key) == (result, "served", True)
+        cache.put(key, result, None, proven=False)
+        assert cache.get(key) == (result, None, False)
+        cache.drop(key)
+        assert cache.get(key) is None
     cache.put("e_aa13", NoReply("why", permanent=False), None)
     assert cache.get("e_aa13") is None and cache.damaged == 0
 
 
-def test_a_folder_that_cannot_be_written_stops_the_run(tmp_path: Path, engine_of: EngineOf) -> None:
+@pytest.mark.parametrize("cache", ["file", "file/below", "/proc/nope"])
+def test_a_folder_that_cannot_be_written_stops_the_run_before_anything_is_paid_for(
+    cache: str, tmp_path: Path, engine_of: EngineOf
+) -> None:
     (tmp_path / "file").write_text("in the way")
-    with StandIn() as server, pytest.raises(UserError, match=r"cannot write the endpoint cache .*file"):
-        engine_of(server, cache=str(tmp_path / "file")).ask([ask("a")])
+    with StandIn() as server:
+        engine = engine_of(server, cache=str(tmp_path / cache))
+        with pytest.raises(UserError, match=rf"cannot write the endpoint cache .*{cache}"):
+            engine.ask([ask("a")])
+    assert not server.calls and engine.spent.sent == 0
+
+
+def test_what_was_answered_is_counted_when_the_folder_fails_later(folder: Path, engine_of: EngineOf) -> None:
+    both = threading.Barrier(2, timeout=60)
+
+    def script(call: Call) -> Answer:
+        if both.wait() == 0:
+            shutil.rmtree(folder)
+            folder.write_text("in the way")
+        both.wait()
+        return default(call)
+
+    with StandIn(script) as server:
+        engine = engine_of(server, concurrency=2)
+        with pytest.raises(UserError, match="cannot write the endpoint cache"):
+            engine.ask([ask(str(number)) for number in range(20)])
+    assert engine.spent.tokens == 15 * len(server.calls) and engine.spent.estimated_tokens == 0
+
+
+def test_trying_the_folder_leaves_nothing_in_it(folder: Path) -> None:
+    Cache(str(folder / "deeper")).try_out()
+    assert [*folder.rglob("*")] == [folder / "deeper"]
+    Cache("").try_out()
+
+
+@pytest.mark.parametrize("word", ["model_length", "max_length"])
+def test_an_answer_that_was_kept_with_the_servers_own_word_for_being_cut_off(word: str, folder: Path) -> None:
+    cache = Cache(str(folder))
+    cache.put("e_aa11", Reply("Anna and", word, None, None), None)
+    kept = cache.get("e_aa11")
+    assert kept and isinstance(kept.result, Reply) and kept.result.finish == "length"
 
 
 def test_a_cached_run_needs_no_key_and_no_server(engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch) -> None:

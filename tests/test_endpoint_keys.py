@@ -22,7 +22,7 @@ from endpoint_stand_in import (
     chat,
     error,
 )
-from precis.endpoint import Reply
+from precis.endpoint import NoReply, Reply
 from precis.endpoint.secret import Secret, read_key
 from precis.errors import UserError
 
@@ -141,7 +141,34 @@ def test_words_that_a_placeholder_is_made_of_stay_in_answers(
     monkeypatch.setenv("SOME_KEY", "sk-no-key-required")
     with StandIn(lambda call: chat("No visa is required, sk-no-key-required.")) as server:
         (reply,) = engine_of(server, key_env="SOME_KEY").ask([ask("a")])
-    assert isinstance(reply, Reply) and reply.text == "No visa is required, [key]."
+    assert isinstance(reply, Reply) and reply.text == "No visa is required, sk-no-key-required."
+
+
+@pytest.mark.parametrize(
+    ("key", "hidden"),
+    [
+        ("anything", False),
+        ("changeme-changeme", False),
+        ("YOUR-API-KEY-GOES-HERE", False),
+        ("Short-Key-1", False),
+        ("abcdefghijklmno1", True),
+        ("aBcdefghijklmnop", True),
+        ("Bearer abcdefghijklmno1", True),
+    ],
+)
+def test_only_what_looks_like_a_secret_is_taken_out_of_answers(
+    key: str, hidden: bool, engine_of: EngineOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", key)
+    bare = key.split(" ")[-1]
+    said = {"answer": chat(f"Say {bare} to Anna."), "refusal": chat(None, refusal=f"No: {bare}"),
+            "error": error(400, f"No: {bare}")}  # fmt: skip
+    with StandIn(lambda call: said[call.text]) as server:
+        answer, *others = engine_of(server, key_env="SOME_KEY").ask([ask(name) for name in said])
+    assert isinstance(answer, Reply)
+    assert answer.text == ("Say [key] to Anna." if hidden else f"Say {bare} to Anna.")
+    for other in others:
+        assert isinstance(other, NoReply) and bare not in other.why + other.raw and "[key]" in other.why
 
 
 def test_a_key_in_a_names_place_is_not_shown() -> None:

@@ -77,12 +77,21 @@ def test_requests_are_named_by_their_content() -> None:
         {"max_tokens_field": "n_predict"},
         {"max_tokens_spent": 5, "leave_out": ["max_tokens"]},
         {"extra": {"x": {1, 2}}},
+        {"extra": {"stream": True}},
+        {"extra": {"echo": False}},
     ],
 )
 def test_settings_that_are_wrong(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError) as caught:
         EndpointConfig(**({"url": "http://host/v1", "model": "m"} | wrong))
     assert "secretsecret" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["stream", "stream_options", "messages", "prompt", "echo", "logprobs", "model"])
+def test_what_the_engine_decides_cannot_be_sent_as_something_else(name: str) -> None:
+    with pytest.raises(UserError, match=f"endpoint setting extra: {name} cannot be set here"):
+        EndpointConfig("http://host/v1", "m", extra={name: 1, "top_k": 1})
+    assert EndpointConfig("http://host/v1", "m", extra={"stream": False}).extra, "which some servers must be told"
 
 
 def test_an_address_is_taken_as_people_paste_it() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from endpoint_stand_in import MODEL, Answer, Call, StandIn, chat
+from endpoint_stand_in import MODEL, Answer, Call, EngineOf, StandIn, chat
 from precis.cli import app
 from precis.endpoint import NoReply, Reply, Request
 from precis.errors import UserError
@@ -84,6 +84,17 @@ def test_a_text_to_go_on_from_and_what_cannot_be_asked(tmp_path: Path) -> None:
             sample_by_asking(store, model, text, [TALK], k=2, decoding=Decoding("greedy"))
 
 
+def test_a_candidate_that_breaks_off_is_unfinished_whatever_the_server_calls_it(
+    tmp_path: Path, engine_of: EngineOf
+) -> None:
+    with Store(tmp_path) as store, StandIn(lambda call: chat("Ann and", finish="MAX_TOKENS")) as server:
+        store.add_documents([TALK])
+        done = sample_by_asking(
+            store, engine_of(server), TEMPLATES["chat"], [TALK], k=1, decoding=Decoding("greedy")
+        )  # fmt: skip
+        assert done.unfinished == 1 and not next(iter(store.candidates([TALK.id]))).finished
+
+
 def test_the_command_asks_a_server_and_says_what_it_cost(tmp_path: Path) -> None:
     def server(call: Call) -> Answer:
         return chat("Ann met Ben.") if "Ann" in call.text else chat(None, refusal="no")
@@ -99,7 +110,7 @@ def test_the_command_asks_a_server_and_says_what_it_cost(tmp_path: Path) -> None
         assert done.exit_code == 0, done.output
         told = json.loads(done.stdout.splitlines()[-1])
         assert (told["written"], told["known"]) == (2, 0) and sum(told["failed"].values()) == 2
-        assert told["spent"]["sent"] == 4 and "Ann: Hi!\nBen" in stand_in.calls[0].text
+        assert told["spent"]["sent"] == 4 and any("Ann: Hi!\nBen" in text for text in stand_in.texts())
         assert "2 × the model refused: no" in done.output
         again = json.loads(CliRunner().invoke(app, command).stdout.splitlines()[-1])
     assert (again["written"], again["known"]) == (0, 2) and again["spent"]["sent"] == 0

@@ -18,7 +18,7 @@ from ..errors import UserError
 from .backoff import Clock, delay
 from .config import EndpointConfig
 from .messages import NoReply
-from .outcomes import Again, Answered, Fatal, Outcome
+from .outcomes import Again, Answered, Fatal, NotKept, Outcome
 from .payload import Job
 from .spending import Ledger
 
@@ -26,6 +26,9 @@ from .spending import Ledger
 _HOPELESS = 20
 # A server that has never answered is more likely a wrong address than a busy machine.
 _FIRST_CONTACT_RETRIES = 2
+# A 200 that is no answer of the protocol may come from a busy proxy; again and again, it comes from the server, and is
+# charged each time.
+_MALFORMED_RETRIES = 2
 # What is under way when a run must stop is already paid for: so long is it waited for.
 _GRACE_SECONDS = 10.0
 
@@ -43,9 +46,9 @@ class CapReached(Exception):
 class Health:
     """What is known of the server, over all calls.
 
-    `reached` is whether anything ever came from it, `works` whether it has done what it was asked, `worked` whether
-    the cache says so of an earlier run. `given_up` counts the requests in a row that were given up, `in_vain` those
-    that ended without an answer before the first that shows that the server works.
+    `reached` is whether it was ever there, whatever it said, `works` whether it has done what it was asked, `worked`
+    whether the cache says so of an earlier run. `given_up` counts the requests in a row that were given up, `in_vain`
+    those that ended without an answer before the first that shows that the server works.
     """
 
     reached: bool = False
@@ -147,19 +150,25 @@ class Asking:
         self._account(job, outcome)
         if isinstance(outcome, BaseException):
             raise outcome
-        if isinstance(outcome, Fatal):
+        self._note_contact(job, outcome)
+        if isinstance(outcome, Fatal | NotKept):
             self._stop(outcome.why)
         elif isinstance(outcome, Answered):
             self._note_answer(outcome)
             yield job, outcome
             self._stop_if_in_vain(outcome)
-        elif job.tries <= self._tries_left(outcome):
+        elif self._may_try_again(job, outcome):
             self._put_off(job, outcome)
         else:
             yield job, self._give_up(job, outcome)
 
+    def _note_contact(self, job: Job, outcome: Outcome) -> None:
+        if isinstance(outcome, Again):
+            job.malformed += outcome.malformed
+        self._health.reached = self._health.reached or not (isinstance(outcome, Again) and outcome.unreachable)
+
     def _note_answer(self, answer: Answered) -> None:
-        self._health.reached, self._health.given_up = True, 0
+        self._health.given_up = 0
         self._health.works = self._health.works or answer.shows_it_works
         self._health.in_vain += not self._health.works
 
@@ -171,9 +180,10 @@ class Asking:
                 f"requests; the last time {answer.result.why}"
             )
 
-    def _tries_left(self, outcome: Again) -> int:
-        first_contact = outcome.unreachable and not self._health.reached
-        return min(self._config.retries, _FIRST_CONTACT_RETRIES) if first_contact else self._config.retries
+    def _may_try_again(self, job: Job, outcome: Again) -> bool:
+        known = self._health.reached or self._health.worked
+        retries = self._config.retries if known else min(self._config.retries, _FIRST_CONTACT_RETRIES)
+        return job.tries <= retries and job.malformed <= _MALFORMED_RETRIES
 
     def _put_off(self, job: Job, outcome: Again) -> None:
         due = self._clock.now() + delay(job.tries, outcome.after, self._config.longest_wait_seconds, self._clock)
@@ -199,6 +209,8 @@ class Asking:
         raise UserError(why)
 
     def _account(self, job: Job, outcome: Outcome | BaseException) -> None:
+        if isinstance(outcome, NotKept):
+            outcome = outcome.answer
         if isinstance(outcome, Answered):
             self._ledger.settle(job, outcome)
         elif isinstance(outcome, Again) and outcome.charged:

@@ -10,20 +10,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from ..errors import UserError
 from ..records import content_hash
-from .messages import NoReply, Reply, TokenLogprob
+from .messages import NoReply, Reply, TokenLogprob, finish_of
 
 
 class Kept(NamedTuple):
-    """An answer and the name of the model that the server said it is of."""
+    """An answer, the name of the model that the server said it is of, and whether it is `Answered.proven`."""
 
     result: Reply | NoReply
     model: str | None
+    proven: bool = True
 
 
 class Cache:
@@ -53,24 +55,36 @@ class Cache:
             self.damaged += 1
             return None
 
-    def put(self, key: str, result: Reply | NoReply, model: str | None) -> None:
+    def try_out(self) -> None:
+        """Make the folder and write into it, before anything is paid for. Raises `UserError` if that cannot be done."""
+        if self._folder is not None:
+            with self._saying_what_fails(), _beside(self._folder / "any") as stream:
+                stream.write(b"?")
+
+    def put(self, key: str, result: Reply | NoReply, model: str | None, *, proven: bool = True) -> None:
         """Keep an answer, and the reason for none where it would be the same again."""
         if self._folder is None or (isinstance(result, NoReply) and not result.permanent):
             return
-        answer = _to_json(result, model)
+        answer = _to_json(result, model) | ({} if proven else {"proven": False})
         content = json.dumps({"check": _check(key, answer), "answer": answer}).encode("ascii")
         path = self._path(self._folder, key)
-        temporary = path.with_name(f".{secrets.token_hex(6)}")
+        with self._saying_what_fails(), _beside(path) as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+            stream.close()
+            os.replace(stream.name, path)
+
+    def drop(self, key: str) -> None:
+        """Forget the answer kept under `key`, if there is one."""
+        if self._folder is not None:
+            with self._saying_what_fails():
+                self._path(self._folder, key).unlink(missing_ok=True)
+
+    @contextmanager
+    def _saying_what_fails(self) -> Iterator[None]:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with open(temporary, "xb") as stream:
-                    stream.write(content)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                os.replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
+            yield
         except OSError as error:
             raise UserError(f"cannot write the endpoint cache {self._folder}: {error.strerror or error}") from error
 
@@ -78,6 +92,18 @@ class Cache:
     def _path(folder: Path, key: str) -> Path:
         digits = key.removeprefix("e_")
         return folder / digits[:2] / f"{digits[2:]}.json"
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[IO[bytes]]:
+    """A new file in the folder of `path`, made if need be; whatever still has its name in the end is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{secrets.token_hex(6)}")
+    try:
+        with open(temporary, "xb") as stream:
+            yield stream
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _check(key: str, answer: Any) -> str:
@@ -98,8 +124,11 @@ def _to_json(result: Reply | NoReply, model: str | None) -> dict[str, Any]:
 
 
 def _from_json(answer: Mapping[str, Any]) -> Kept:
+    proven = answer.get("proven", True)
     if "why" in answer:
-        return Kept(NoReply(answer["why"], answer["raw"]), answer["model"])
+        return Kept(NoReply(answer["why"], answer["raw"]), answer["model"], proven)
     counts = (answer["prompt_tokens"], answer["completion_tokens"])
     tokens = tuple(TokenLogprob(*row) for row in answer["tokens"])
-    return Kept(Reply(answer["text"], answer["finish"], *counts, tokens, cached=True), answer["model"])
+    # An earlier version kept the server's own word.
+    finish = finish_of(answer["finish"])
+    return Kept(Reply(answer["text"], finish, *counts, tokens, cached=True), answer["model"], proven)

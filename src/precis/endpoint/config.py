@@ -78,6 +78,12 @@ class EndpointConfig:
             json.dumps(dict(self.extra), allow_nan=False)
         except (TypeError, ValueError):
             raise UserError("endpoint setting extra: expected fields of a JSON object") from None
+        # An answer that does not come in parts is what is read here, and some servers must be told.
+        whole = {"stream"} if self.extra.get("stream") is False else set()
+        if decided := sorted(_DECIDED & self.extra.keys() - whole):
+            raise UserError(
+                f"endpoint setting extra: {', '.join(decided)} cannot be set here, as what is asked decides it"
+            )
         capped = self.max_money is not None or self.max_tokens_spent is not None
         if capped and {"max_tokens", self.max_tokens_field} & {*self.leave_out}:
             raise UserError("a spending cap needs a limit on each answer: take max_tokens out of leave_out")
@@ -105,6 +111,8 @@ class EndpointConfig:
         return settings
 
 
+# What the engine sends, or what would make answers of a form that it does not read.
+_DECIDED = frozenset({"model", "messages", "prompt", "echo", "logprobs", "stream", "stream_options"})
 _FIELDS = ("max_tokens", "max_completion_tokens")
 # What servers call the limit of an answer's length: OpenAI's names, llama.cpp's, Hugging Face's.
 LIMITS = (*_FIELDS, "n_predict", "max_new_tokens")

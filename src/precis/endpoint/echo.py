@@ -24,6 +24,7 @@ UNPROVEN = NoReply(
     "stand one token off",
     permanent=False,
 )
+NOT_SPELT = "the tokens that the server lists do not spell the prompt"
 NOT_GIVEN = NoReply("the server gives no log-probs of a prompt (echo with logprobs)", permanent=False)
 _SPECIAL = re.compile(r"<[^<>]*>|\[[A-Z]+\]|")
 # Sums of float32 exponentials can leave a certain token a hair above 0.
@@ -54,7 +55,7 @@ def read_echo(choice: Mapping[str, Any], prompt: str) -> tuple[tuple[TokenLogpro
             if not extra and not silent:
                 return UNPROVEN, True
             return _numbers(tokens[kept], logps[kept], spans), bool(extra)
-    return NoReply("the tokens that the server lists do not spell the prompt", raw=repr(tokens[:40])), True
+    return NoReply(NOT_SPELT, raw=repr(tokens[:40]), permanent=False), True
 
 
 def _numbers(

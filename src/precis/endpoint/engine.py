@@ -15,9 +15,9 @@ from .asking import Asking, CapReached, Health
 from .backoff import Clock
 from .cache import Cache
 from .config import EndpointConfig
-from .echo import PROBE, UNPROVEN
+from .echo import NOT_SPELT, PROBE, UNPROVEN
 from .messages import NoReply, Reply, Request
-from .outcomes import Answered, Outcome
+from .outcomes import Answered, NotKept, Outcome
 from .payload import Job, job_of
 from .replies import same_model
 from .secret import read_key
@@ -102,12 +102,12 @@ class EndpointEngine:
         """
         jobs = self._jobs(requests)
         answers: list[Reply | NoReply | None] = [None] * len(requests)
-        missing = [job for job in jobs if not self._from_cache(job, answers)]
+        missing, unproven = self._from_cache(jobs, answers)
         done = sum(answer is not None for answer in answers)
         what = note or f"asking {self.name}"
         with Progress(what, total=len(requests), unit="requests", done=done, quiet=self._quiet) as bar:
-            if missing:
-                self._send_all(missing, answers, bar)
+            if missing or unproven:
+                self._send_all(missing, unproven, answers, bar)
         assert None not in answers
         return [answer for answer in answers if answer is not None]
 
@@ -118,21 +118,48 @@ class EndpointEngine:
             jobs.setdefault(job.key, job).places.append(place)
         return list(jobs.values())
 
-    def _from_cache(self, job: Job, answers: list[Reply | NoReply | None]) -> bool:
-        kept = self._cache.get(job.key)
-        if kept is None:
-            return False
-        self._ledger.count(cached=len(job.places))
-        self._health.worked = self._health.worked or isinstance(kept.result, Reply)
-        self._note_model(kept.model, len(job.places))
-        for place in job.places:
-            answers[place] = kept.result
-        return True
+    def _from_cache(
+        self, jobs: Sequence[Job], answers: list[Reply | NoReply | None]
+    ) -> tuple[list[Job], list[tuple[Job, Answered]]]:
+        """Fill in the answers that are kept; return the jobs without one, and those whose answers are unproven."""
+        missing, unproven = [], list[tuple[Job, Answered]]()
+        for job in jobs:
+            kept = self._cache.get(job.key)
+            # An earlier version kept this verdict about the server.
+            if kept is None or (isinstance(kept.result, NoReply) and kept.result.why == NOT_SPELT):
+                missing.append(job)
+                continue
+            self._health.worked = self._health.worked or isinstance(kept.result, Reply)
+            if not kept.proven and not self._is_proven():
+                unproven.append((job, Answered(kept.result, kept.model, free=True, proven=False)))
+                continue
+            self._ledger.count(cached=len(job.places))
+            self._note_model(kept.model, len(job.places))
+            for place in job.places:
+                answers[place] = kept.result
+        return missing, unproven
 
-    def _send_all(self, jobs: Sequence[Job], answers: list[Reply | NoReply | None], bar: Progress) -> None:
-        self._connected()  # a missing key stops here, before anything is sent
+    def _is_proven(self) -> bool:
+        """Whether the server shows log-probs where they belong, as far as this run or the cache tells."""
+        if self._echo_proven is None:
+            kept = self._cache.get(job_of(PROBE, self._config).key)
+            if kept is not None and kept.proven and isinstance(kept.result, Reply):
+                self._echo_proven = True
+        return self._echo_proven is True
+
+    def _send_all(
+        self,
+        jobs: Sequence[Job],
+        unproven: list[tuple[Job, Answered]],
+        answers: list[Reply | NoReply | None],
+        bar: Progress,
+    ) -> None:
+        # A missing key stops here, and a folder that cannot be used, before anything is sent.
+        self._connected()
+        self._cache.try_out()
         asking = Asking(self._send, self._config, self._ledger, self._health, self._clock)
-        unproven: list[tuple[Job, Answered]] = []
+        if unproven:
+            asking.add_first(job_of(PROBE, self._config))
         # A server that is not set up refuses everything: what it refuses before it works is not the request's fault.
         refused: list[tuple[Job, Answered]] = []
         try:
@@ -169,17 +196,22 @@ class EndpointEngine:
     def _send(self, job: Job) -> Outcome:
         """One try; runs in a thread. An answer that costs is kept before anything else can go wrong."""
         outcome = self._connected().send(job)
-        if isinstance(outcome, Answered) and outcome.proven and not outcome.refused:
-            self._cache.put(job.key, outcome.result, outcome.model)
-        return outcome
+        if not isinstance(outcome, Answered):
+            return outcome
+        answer = replace(outcome, proven=outcome.proven or self._echo_proven is True)
+        try:
+            if not answer.refused:
+                self._cache.put(job.key, answer.result, answer.model, proven=answer.proven)
+        except UserError as error:
+            return NotKept(answer, str(error))
+        return answer
 
     def _learn(self, job: Job, answer: Answered) -> None:
         """Whether the server shows log-probs where they belong, as far as this answer tells."""
         if not job.request.echo_logprobs:
             return
-        if not answer.proven and self._echo_proven is None and job.places:
-            kept = self._cache.get(job_of(PROBE, self._config).key)
-            self._echo_proven = None if kept is None else isinstance(kept.result, Reply)
+        if not answer.proven and job.places:
+            self._is_proven()
         elif answer.proven and isinstance(answer.result, Reply):
             self._echo_proven = True
         elif not job.places and (answer.refused or not answer.free):  # else the probe was given up
@@ -187,13 +219,16 @@ class EndpointEngine:
 
     def _finish(self, job: Job, answer: Answered, answers: list[Reply | NoReply | None], bar: Progress) -> None:
         result = answer.result
-        if not answer.proven:
-            result = result if self._echo_proven else UNPROVEN
-        if not answer.proven or answer.refused:
+        if answer.refused or (not answer.proven and self._echo_proven):
             self._cache.put(job.key, result, answer.model)
-        kind = "answered" if isinstance(result, Reply) else "no_reply"
-        repeated = max(0, len(job.places) - 1)
-        self._ledger.count(**{kind: 1}, cached=repeated)
+        elif not answer.proven:
+            if self._echo_proven is False:  # else it is still to be found out, and the next run may use it
+                self._cache.drop(job.key)
+            result = UNPROVEN
+        from_cache = isinstance(result, Reply) and result.cached
+        kind = "cached" if from_cache else "answered" if isinstance(result, Reply) else "no_reply"
+        self._ledger.count(**{kind: 1})
+        self._ledger.count(cached=max(0, len(job.places) - 1))
         self._note_model(answer.model, 1)
         for number, place in enumerate(job.places):
             answers[place] = replace(result, cached=True) if number and isinstance(result, Reply) else result

@@ -11,7 +11,19 @@ from functools import cached_property
 from ..errors import BadInput
 from ..records import check_text, content_hash
 
-_THOUGHT = re.compile(r"^(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|$)", re.DOTALL | re.IGNORECASE)
+# Servers' words for an answer that was cut off, in small letters: OpenAI's, then Mistral's, Anthropic's, Gemini's.
+_CUT_OFF = {"length", "model_length", "max_length", "max_tokens", "max_output_tokens"}
+# The marks of a thought: most models', Kimi's, Magistral's. In small letters, `[think]` may be a stage direction.
+_OPENS, _CLOSES = (
+    re.compile(rf"<{end}(?:think|thinking|thought|seed:think)>|◁{end}think▷|(?-i:\[{end}THINK\])", re.IGNORECASE)
+    for end in ("", "/")
+)
+# Both marks on one line are looked at as one: "models write <think>…</think> first" speaks of both.
+_MARK = re.compile(
+    rf"(?P<opens>{_OPENS.pattern})(?:[^\n]{{0,300}}?(?:{_CLOSES.pattern}))?|{_CLOSES.pattern}", re.IGNORECASE
+)
+_QUOTES = frozenset("`'\"‘’“”„«»()*")
+_BEHIND_A_WORD = frozenset(" ,.;:!?)…")
 
 ROLES = ("system", "developer", "user", "assistant")
 
@@ -77,7 +89,8 @@ class TokenLogprob:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model wrote. `finish` is the server's word: "stop", "length" (cut by `max_tokens`), or "unknown".
+    """What the model wrote. `finish` is the server's word, as `finish_of` reads it: "stop", "length" (cut by
+    `max_tokens`), or "unknown".
 
     Token counts are the server's, None where it tells none. `tokens` are those of the prompt, for `echo_logprobs`,
     whose `text` is empty. `cached` says that nothing was sent for it.
@@ -104,9 +117,38 @@ class NoReply:
     permanent: bool = True
 
 
+def finish_of(word: str) -> str:
+    """A server's word for why an answer ended; "length" for all words that say that it was cut off."""
+    return "length" if word.lower() in _CUT_OFF else word
+
+
 def spoken(text: str) -> str:
-    """`text` without a reasoning model's thoughts (`<think>…</think>`); thoughts that never end run to the end."""
-    return _THOUGHT.sub("", text)
+    """`text` without a reasoning model's thoughts (`<think>…</think>` and the like). Marks it only speaks of stay.
+
+    A thought that never ends runs to the end. One that never began, since its mark stood in the prompt or an inner
+    thought ended first, begins behind the thought before it, or with the text.
+    """
+    kept, at, seen = [], 0, 0  # `at` is behind the last thought, `seen` behind the last mark
+    while mark := _MARK.search(text, seen):
+        seen = mark.end()
+        if _is_spoken_of(text, mark):
+            continue
+        if mark["opens"]:
+            kept.append(text[at : mark.start()])
+            end = _CLOSES.search(text, mark.end("opens"))
+            if end is None:
+                return "".join(kept)
+            seen = end.end()
+        at = seen
+    return "".join([*kept, text[at:]])
+
+
+def _is_spoken_of(text: str, mark: re.Match[str]) -> bool:
+    """Whether a mark stands like a word in a sentence: behind one and before a space or a stop, or in quotes."""
+    before, after = text[max(0, mark.start() - 2) : mark.start()], text[mark.end() : mark.end() + 1]
+    in_quotes = before[-1:] in _QUOTES and after in _QUOTES
+    behind_a_word = before[1:] == " " and (before[0].isalnum() or before[0] in ",;")
+    return bool(before and after) and (in_quotes or (behind_a_word and after in _BEHIND_A_WORD))
 
 
 def _require(name: str, value: float, holds: bool, expected: str) -> None:

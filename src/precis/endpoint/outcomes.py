@@ -38,13 +38,23 @@ class Answered:
 @dataclass(frozen=True)
 class Again:
     """A failure that may pass. `after` is how many seconds the server asks to wait, `charged` whether it may have
-    charged for an answer that did not arrive, `unreachable` that nobody answered at all."""
+    charged for an answer that did not arrive, `unreachable` that nobody answered at all, `malformed` that a 200 came,
+    whole, which is no answer of the protocol."""
 
     why: str
     raw: str = ""
     after: float | None = None
     charged: bool = False
     unreachable: bool = False
+    malformed: bool = False
+
+
+@dataclass(frozen=True)
+class NotKept:
+    """An answer that is paid for, and that the cache cannot take; `why` is the sentence for the user."""
+
+    answer: Answered
+    why: str
 
 
 @dataclass(frozen=True)
@@ -58,4 +68,4 @@ class Fatal:
     own: NoReply | None = None
 
 
-Outcome = Answered | Again | Fatal
+Outcome = Answered | Again | Fatal | NotKept

@@ -19,7 +19,8 @@ _TEMPLATE_TOKENS, _MESSAGE_TOKENS = 128, 16
 
 @dataclass
 class Job:
-    """A request on its way: `places` are where its answer goes, `tries` how often it was sent.
+    """A request on its way: `places` are where its answer goes, `tries` how often it was sent, `malformed` how often
+    what came was no answer of the protocol.
 
     The bounds are in tokens. No tokenizer makes more tokens of a text than it has bytes; English has about four
     bytes a token. So a cap holds for any model, and leaves a little unspent.
@@ -34,6 +35,7 @@ class Job:
     completion_bound: int
     places: list[int] = field(default_factory=list)
     tries: int = 0
+    malformed: int = 0
 
 
 def job_of(request: Request, config: EndpointConfig) -> Job:

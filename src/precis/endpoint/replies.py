@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .echo import read_echo
-from .messages import NoReply, Reply, Request
+from .messages import NoReply, Reply, Request, finish_of
 from .outcomes import Again, Answered
 
 _RAW = 2000
@@ -19,18 +19,19 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 def read_reply(body: Any, request: Request) -> Answered | Again:
     """What a server's JSON says. Again: it is not of the protocol's form, which a busy proxy can cause."""
     if not isinstance(body, Mapping):
-        return Again("answered with something that is not an object", charged=True)
+        return Again("answered with something that is not an object", charged=True, malformed=True)
     choices = body.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-        what = f"an error inside a 200: {body['error']}" if body.get("error") else "no choices"
-        return Again(f"answered with {what}", charged=not body.get("error"))
+        if body.get("error"):
+            return Again(f"answered with an error inside a 200: {body['error']}")
+        return Again("answered with no choices", charged=True, malformed=True)
     choice = choices[0]
     # OpenRouter's and Mistral's words for an answer that broke off: what came until then may look like a whole one.
     if choice.get("error") or body.get("error") or choice.get("finish_reason") == "error":
         return Again(f"broke off with an error: {choice.get('error') or body.get('error') or 'no word'}", charged=True)
     message = choice.get("message") if request.prompt is None else {"content": choice.get("text")}
     if not isinstance(message, Mapping) or (request.prompt is not None and not isinstance(message["content"], str)):
-        return Again("answered with a choice without a text", charged=True)
+        return Again("answered with a choice without a text", charged=True, malformed=True)
     told = body.get("usage")
     usage = told if isinstance(told, Mapping) else {}
     prompt_tokens, completion_tokens = (_count(usage.get(f"{side}_tokens")) for side in ("prompt", "completion"))
@@ -39,7 +40,7 @@ def read_reply(body: Any, request: Request) -> Answered | Again:
     prompt_tokens = prompt_tokens or None
     if text and not request.echo_logprobs:
         completion_tokens = completion_tokens or None
-    finish = _clean(str(choice.get("finish_reason") or "unknown"))[:40]
+    finish = finish_of(_clean(str(choice.get("finish_reason") or "unknown"))[:40])
     result: Reply | NoReply
     if request.echo_logprobs:
         tokens, proven = read_echo(_clean_deep(choice), request.prompt or "")

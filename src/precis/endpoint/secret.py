@@ -14,6 +14,9 @@ from ..errors import UserError
 HIDDEN = "[key]"
 # Keys that are shorter are placeholders of local servers ("EMPTY", "ollama"): words that an answer may well hold.
 _SHORTEST_REAL_KEY = 8
+# In answers a value of that length may be a word as well ("anything", "sk-no-key-required"). Keys are longer, and drawn
+# at random: next to none is without a digit and without letters of both sizes.
+_SHORTEST_IN_ANSWERS = 16
 # So many characters of a key in a row are no chance.
 _PART = 8
 # What is looked at of a long text before a message shows its beginning.
@@ -34,12 +37,16 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 class Secret:
     """A key that prints as nothing. Empty where the server needs none."""
 
-    __slots__ = ("_bare", "_parts", "_spellings", "_value")
+    __slots__ = ("_bare", "_parts", "_spellings", "_value", "looks_drawn")
 
     def __init__(self, value: str):
         self._value = value
         bare = value.split(" ", 1)[-1]
         self._bare = bare.translate(_LOWER)
+        # Whether it looks like a secret, drawn at random, and not like a placeholder, which an answer may well hold.
+        self.looks_drawn = len(bare) >= _SHORTEST_IN_ANSWERS and (
+            any(character.isdigit() for character in bare) or bare not in (bare.lower(), bare.upper())
+        )
         coded = _in_base64(bare) if len(bare) >= _SHORTEST_REAL_KEY else set()
         spellings = {value, bare, *coded}
         # A placeholder of a letter or two ("x", "no") hides nothing, and would riddle every message.
@@ -68,8 +75,7 @@ class Secret:
         return _without(text, frozenset({self._bare}), len(self._bare))
 
     def hide_in(self, value: Any) -> Any:
-        """JSON without the key; for answers, in which a placeholder may be a word like any other, and so may a part of
-        a key (`sk-no-key-required`)."""
+        """JSON without the key, but for a short one, which is a word like any other; parts of a key are left alone."""
         if len(self._value) < _SHORTEST_REAL_KEY:
             return value
         if isinstance(value, str):

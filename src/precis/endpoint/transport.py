@@ -13,6 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -116,13 +117,23 @@ class Transport:
 
     def _read_ok(self, content: bytes, job: Job) -> Outcome:
         try:
-            body = self._key.hide_in(json.loads(content))
+            body = json.loads(content)
+            # A placeholder is no secret, and may be a word of the answer ("anything"), which must stay as it is.
+            body = self._key.hide_in(body) if self._key.looks_drawn else body
         except (ValueError, RecursionError):
-            return Again("answered with something that is not JSON", raw=self._short(content), charged=True)
+            why = "answered with something that is not JSON"
+            return Again(why, raw=self._short(content), charged=True, malformed=True)
         outcome = read_reply(body, job.request)
         if isinstance(outcome, Again):
-            return Again(self._key.short(outcome.why), raw=self._short(content), charged=outcome.charged)
-        return outcome
+            return replace(outcome, why=self._key.short(outcome.why), raw=self._short(content))
+        return self._without_key(outcome)
+
+    def _without_key(self, answer: Answered) -> Answered:
+        """`answer` without the key in what may be shown: the reason for having none, and the model's name."""
+        result = answer.result
+        if isinstance(result, NoReply):
+            result = replace(result, why=self._key.hide_in(result.why), raw=self._key.hide_in(result.raw))
+        return replace(answer, result=result, model=self._key.hide_in(answer.model))
 
     def _read_failure(self, response: httpx.Response, content: bytes, job: Job) -> Outcome:
         status, (said, code) = response.status_code, _error_in(content)
