@@ -41,3 +41,11 @@ def test_when_nothing_is_even_the_nearest_of_all_tried_is_kept() -> None:
     lengths = {1.0: 49.0, 2.5: 70.0, 1.75: 30.0, 2.125: 80.0}
     match = match_length(lambda penalty: lengths.get(penalty, 20.0), 51.0, tries=4)
     assert match.penalty == 1.0 and not match.matched
+
+
+def test_a_length_that_falls_where_it_should_grow_is_looked_for_on_the_other_side() -> None:
+    """18 words at a penalty of 1, fewer above, and 20 to 23 below, where the target is."""
+    match = match_length(lambda penalty: 18 - penalty if penalty > 1 else 18 if penalty == 1 else 21 + penalty, 20)
+    assert match.matched and match.penalty < 1 and [penalty for penalty, _ in match.tried[:3]] == [1.0, 2.5, -0.5]
+    match = match_length(lambda penalty: 22 + (1 - penalty) if penalty < 1 else 22 if penalty == 1 else 18.0, 20)
+    assert [penalty for penalty, _ in match.tried[:3]] == [1.0, -0.5, 2.5]

@@ -80,10 +80,10 @@ def test_rows_numbers_and_warnings_agree() -> None:
     assert rate.notes == ("length control leaves out 1 comparisons with an empty summary",)
     text = "\n".join(found.warnings)
     for said in [
-        "Systems with no summary, and means of the others. bad: 1 of 4.",
+        "Systems with no summary, or none that was chosen, and means of the others. bad: 1 of 4.",
         "Systems with empty summaries. bad: 1 of 3.",
         "Systems with summaries that hit the length limit. bad: 1 of 3.",
-        "rouge, against bad: 1 failures of the judge",
+        "rouge, against bad: the judge failed on up to 1 documents of a system, left out.",
         "The only judge (rouge) also trained",
         "Mean lengths differ by a factor of 1.25 or more in 1 of 1 win rates",
     ]:

@@ -213,3 +213,15 @@ def test_people_are_pooled_and_settings_told_apart() -> None:
     found = judgements_by_judge([Score(judge, "d", "c", 1.0, "s") for judge in judges])
     assert [name.split(" ")[0] for name in found] == ["people", "rm", "rm"]
     assert len(found["people"]) == 2
+
+
+def test_what_was_answered_when_asked_again_is_no_failure() -> None:
+    a, b = texts(A, d1="one", d2="two", d3="same"), texts(B, d1="eins", d2="zwei", d3="same")
+    (one,), (other,) = a["d1"], b["d1"]
+    both = {name: tuple(c.id for side in (a, b) for c in side[name]) for name in a}
+    said: list[Judgement] = [Failure(JUDGE, name, both[name], "the cap is reached") for name in a]
+    said.append(Ranking(JUDGE, "d1", ((one.id,), (other.id,))))
+    found = verdicts_between(said, a, b)
+    # d1 was answered later, d2 never; d3 is the same text, even whatever the judge says.
+    assert (found.failures, found.unjudged, found.identical) == (1, 0, 1)
+    assert [verdict.outcome for verdict in found.verdicts] == [1.0, 0.5]

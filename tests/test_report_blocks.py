@@ -217,10 +217,18 @@ def test_a_run_is_described_without_names() -> None:
 )  # fmt: skip
 def test_a_finding_says_what_the_interval_says(low: float, high: float, said: str) -> None:
     estimate = Estimate(0.55, low, high, 9)
-    equal = SimpleNamespace(value=0.5)
+    equal = Estimate(0.5, 0.3, 0.7, 9)
     rate: Any = SimpleNamespace(judge="rouge", system="new", against="old", win_rate=estimate, length_controlled=equal)
-    assert said in win_rate_sentence(rate) and win_rate_sentence(rate).endswith("; at equal length on 50%.")
+    assert said in win_rate_sentence(rate) and win_rate_sentence(rate).endswith("; at equal length on 50% [30%, 70%].")
     assert win_rate_sentence(rate, equal_length=False).endswith("half.")
+
+
+def test_a_finding_without_a_number_or_with_one_that_says_nothing() -> None:
+    half, nothing = Estimate(0.5, 0.4, 0.6, 9), Estimate(1.0, 0.05, 1.0, 9)
+    rate: Any = SimpleNamespace(judge="rouge", system="new", against="old", win_rate=half, length_controlled=nothing)
+    assert win_rate_sentence(rate).endswith("a tie counting half.")
+    rate.win_rate = Estimate(None, None, None, 0, "nothing was judged")
+    assert win_rate_sentence(rate) == "By rouge, no win rate of new against old can be estimated: nothing was judged."
 
 
 def test_the_kl_of_a_search_is_not_known() -> None:

@@ -2,7 +2,8 @@
 systems are compared at the reference's length, with penalties from 0 to 0.8 found by hand).
 
 A larger penalty makes beam search write more, but not evenly: lengths come in whole tokens, and another beam may win.
-So the search keeps everything that it tried and returns what came nearest.
+So the search keeps everything that it tried and returns what came nearest; and where the first step leads away from the
+target, it searches on the other side.
 """
 
 from __future__ import annotations
@@ -51,12 +52,16 @@ def match_length(
     if not target > 0:
         raise UserError(f"summaries cannot be matched to a mean length of {target:g}")
     tried: list[tuple[float, float]] = []
-    for _ in range(max(1, tries)):
+    for turn in range(max(1, tries)):
         middle = (low + high) / 2
         length = length_at(middle)
         tried.append((middle, length))
         if abs(length / target - 1) <= within:
             break
-        low, high = (middle, high) if length < target else (low, middle)
+        first, before = tried[0]
+        if turn == 1 and (length - before) * (target - before) < 0:
+            low, high = (2 * first - high, first) if middle > first else (first, 2 * first - low)
+        else:
+            low, high = (middle, high) if length < target else (low, middle)
     penalty, length = min(tried, key=lambda pair: abs(pair[1] / target - 1))
     return LengthMatch(penalty, length, target, abs(length / target - 1) <= within, tuple(tried))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from ..records import Candidate, Document, JudgeInfo, Judgement
+from ..records import Candidate, Document, Failure, JudgeInfo, Judgement
 from ..textmetrics import ROUGE_TYPES, rouge_reads
 from .measure import STATISTICS, add_bertscore, add_scores, by_document, document_means, measure
 from .plain import to_plain, write_json, write_jsonl
@@ -196,7 +196,7 @@ def _win_rates(
     rows: list[dict[str, Any]] = []
     ids = {name: {c.id for texts in side.values() for c in texts} for name, side in sides.items()}
     for judge, own in judgements_by_judge(judgements).items():
-        met = {candidate for judgement in own for candidate in judgement.candidate_ids}
+        met = {i for judgement in own if not isinstance(judgement, Failure) for i in judgement.candidate_ids}
         for system, other in rivals:
             found: Verdicts = verdicts_between(own, sides[system], sides[other])
             # Two systems that wrote the same texts are even, if the judge was asked about them at all.
@@ -223,7 +223,10 @@ def _warnings(
     if blind and tokenizer == "rouge-score":
         found.append(f"ROUGE sees no word in {blind} references: for other scripts than Latin use tokenizer 'unicode'.")
     for what, counts in (
-        ("no summary, and means of the others", [(r.name, r.missing, len(documents)) for r in results]),
+        (
+            "no summary, or none that was chosen, and means of the others",
+            [(r.name, r.missing, len(documents)) for r in results],
+        ),
         ("empty summaries", [(r.name, r.empty, r.candidates) for r in results]),
         ("summaries that hit the length limit", [(r.name, r.unfinished, r.candidates) for r in results]),
     ):
@@ -231,8 +234,10 @@ def _warnings(
             found.append(f"Systems with {what}. {'; '.join(some)}.")
     for judge, against in dict.fromkeys((rate.judge, rate.against) for rate in rates):
         own = [rate for rate in rates if (rate.judge, rate.against) == (judge, against)]
-        if failures := sum(rate.failures for rate in own):
-            found.append(f"{judge}, against {against}: {failures} failures of the judge, left out.")
+        if failures := max(rate.failures for rate in own):  # a list that cannot be read fails for all systems alike
+            found.append(
+                f"{judge}, against {against}: the judge failed on up to {failures} documents of a system, left out."
+            )
         if unjudged := max(rate.unjudged for rate in own):
             found.append(f"{judge}, against {against}: up to {unjudged} documents of a system were not judged.")
     apart = [

@@ -40,9 +40,9 @@ class Verdict:
 class Verdicts:
     """All verdicts of one judge between two systems, and what gave none.
 
-    `failures` are the judge's failures on these texts; `unjudged` are documents that both systems summarized
-    and the judge said nothing of; `one_sided` are documents that only one of the two summarized; `identical` are
-    pairs of the same text, ties by construction.
+    `failures` are documents that the judge failed on and gave no verdict of, where the texts differ; `unjudged` are
+    documents that both systems summarized and the judge said nothing of; `one_sided` are documents that only one of the
+    two summarized; `identical` are pairs of the same text, ties by construction.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -95,7 +95,7 @@ def verdicts_between(judgements: Iterable[Judgement], a: Texts, b: Texts, *, axi
     length = {c.id: count_words(c.text) for _, c in (*of_a.values(), *of_b.values())}
     found: list[Verdict] = []
     values: dict[str, list[float]] = defaultdict(list)
-    failures, failed = 0, set[str]()
+    failed: set[str] = set()
 
     def note(one: str, other: str, outcome: float, first: str | None = None) -> None:
         """Record `one` against `other` if they are a's and b's (in either role) of the same document."""
@@ -107,6 +107,15 @@ def verdicts_between(judgements: Iterable[Judgement], a: Texts, b: Texts, *, axi
 
     def same(left: str, right: str) -> bool:
         return of_a[left][1].text.strip() == of_b[right][1].text.strip()
+
+    def fails(candidates: Sequence[str], document: str) -> bool:
+        """Whether the two are not told apart for it: the same text on both sides is even, whatever a judge says."""
+        ours, theirs = ([i for i in candidates if i in side] for side in (of_a, of_b))
+        if len(candidates) == 1 and (ours or theirs):  # it cannot be told from any text of the other side
+            ours, theirs = ours or [c.id for c in a.get(document, ())], theirs or [c.id for c in b.get(document, ())]
+            if not (ours and theirs):
+                return True
+        return any(not same(one, other) for one in ours for other in theirs)
 
     for judgement in judgements:
         if isinstance(judgement, Comparison):
@@ -120,12 +129,8 @@ def verdicts_between(judgements: Iterable[Judgement], a: Texts, b: Texts, *, axi
                     note(one, other, _preference(tier[other], tier[one]))
         elif isinstance(judgement, Score) or (isinstance(judgement, Rating) and judgement.axis == axis):
             values[judgement.candidate].append(float(judgement.value))
-        elif isinstance(judgement, Failure):
-            ours, theirs = ([i for i in judgement.candidate_ids if i in side] for side in (of_a, of_b))
-            alone = len(judgement.candidate_ids) == 1 and (ours or theirs)
-            if alone or any(one != other for one in ours for other in theirs):
-                failures += 1
-                failed.add(judgement.source_id)
+        elif isinstance(judgement, Failure) and fails(judgement.candidate_ids, judgement.source_id):
+            failed.add(judgement.source_id)
     score = {candidate: float(np.mean(repeats)) for candidate, repeats in values.items()}
     identical = 0
     for document in (d for d in a if d in b):
@@ -139,7 +144,8 @@ def verdicts_between(judgements: Iterable[Judgement], a: Texts, b: Texts, *, axi
     judged = {verdict.document for verdict in found}
     both = {document for document in a if a[document] and b.get(document)}
     written = {document for texts in (a, b) for document, of in texts.items() if of}
-    return Verdicts(tuple(found), failures, len(both - judged - failed), len(written - both), identical)
+    failed -= judged  # asked again, it answered
+    return Verdicts(tuple(found), len(failed), len(both - judged - failed), len(written - both), identical)
 
 
 def judgements_by_judge(judgements: Sequence[Judgement]) -> dict[str, list[Judgement]]:

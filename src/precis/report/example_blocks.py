@@ -75,7 +75,8 @@ def example_block(
         chosen = {document: f"{other} far ahead" for document in ordered[:2] if gaps[document] < 0}
         chosen |= {document: f"{one} far ahead" for document in ordered[-2:] if gaps[document] > 0}
         why |= chosen
-        said += f"; then the {len(chosen)} on which ROUGE-1 parts {one} and {other} most"
+        if chosen:
+            said += f"; then the {len(chosen)} on which ROUGE-1 parts {one} and {other} most"
     return Examples(
         said + ".", tuple(_example(by_id[d], first[d], references, reason) for d, reason in why.items()), compare
     )

@@ -10,6 +10,9 @@ from ..evaluation.systems import REFERENCE, Evaluation
 from ..evaluation.winrates import WinRate
 from .contents import Block, Cell, Column, Notice, Plot, Row, Table, cell
 
+# Of an interval of a share: as wide as that it says nothing.
+SAYS_NOTHING = 0.9
+
 COLUMNS = {
     "rouge1": Column("ROUGE-1", "F1 of words, × 100.", "higher", 100),
     "rouge2": Column("ROUGE-2", "F1 of word pairs, × 100.", "higher", 100),
@@ -237,11 +240,19 @@ def win_rate_sentence(rate: WinRate, *, equal_length: bool = True) -> str:
     """A finding: who is preferred, if the interval says so, and on how many documents."""
     value = rate.win_rate
     if value.value is None or value.low is None or value.high is None:
-        return f"By {rate.judge}, no win rate of {rate.system} can be estimated: {value.why}."
-    equal = rate.length_controlled.value if equal_length else None
-    at_equal = f"; at equal length on {equal:.0%}" if equal is not None else ""
+        why = value.why or "there are too few documents"
+        return f"By {rate.judge}, no win rate of {rate.system} against {rate.against} can be estimated: {why}."
+    at_equal = f"; at equal length on {_at_equal_length(rate)}" if equal_length and _at_equal_length(rate) else ""
     verdict = "beats" if value.low > 0.5 else "loses to" if value.high < 0.5 else "cannot be told from"
     return (
         f"By {rate.judge}, {rate.system} {verdict} {rate.against}: it wins on {value.value:.0%} of {value.n} documents "
         f"[{value.low:.0%}, {value.high:.0%}], a tie counting half{at_equal}."
     )
+
+
+def _at_equal_length(rate: WinRate) -> str:
+    """The win rate at equal length, where it says anything: an interval from 0 to 1 says that length parts the two."""
+    found = rate.length_controlled
+    if found.value is None or found.low is None or found.high is None or found.high - found.low > SAYS_NOTHING:
+        return ""
+    return f"{found.value:.0%} [{found.low:.0%}, {found.high:.0%}]"
