@@ -40,7 +40,7 @@ from precis.errors import UserError
 from precis.evaluation.plain import write_json
 from precis.judges.ownscore import OwnScoreJudge
 from precis.recipes import steps
-from precis.recipes.llm_reference import WarmUpSettings
+from precis.recipes.llm_reference_settings import WarmUpSettings
 from precis.recipes.settings import Settings, load_settings
 from precis.recipes.workspace import Workspace, announce, open_workspace
 from precis.records import Candidate, Group, Ranking, Score

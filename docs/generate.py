@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from precis.cli import app
 from precis.recipes.human_feedback import HumanFeedback
-from precis.recipes.llm_reference import LLMReference
+from precis.recipes.llm_reference_settings import LLMReference
 
 COMMANDS = (
     "quickstart", "init-model", "import", "export", "stats", "sample", "judge", "train sft", "train reward",

@@ -143,8 +143,11 @@ def reasons(seen: list[dict[str, float]], name: steps.Published = "sumllm") -> l
         [{"validation/nll": 0.7}, {"validation/nll": 1.8}],
         [{"validation/words": 40.0}, {"validation/words": 1.0}],
         [{"validation/words": 40.0}, {"validation/words": 121.0}],
+        # Poor to begin with: at ln V = 5.8 nats neither has doubled, and both are worse than chance.
+        [{"score": -4.4}] * 20 + [{"score": -6.5}] * 10,
+        [{"validation/nll": 4.4}, {"validation/nll": 6.0}],
     ],
-    ids=["scores as in BRIO#9", "imitation forgotten", "a single period", "no end"],
+    ids=["scores as in BRIO#9", "imitation forgotten", "a single period", "no end", "poor scores", "poor likelihood"],
 )
 def test_a_collapse_trips_a_guard_and_a_healthy_run_none(collapse: list[dict[str, float]]) -> None:
     assert len(reasons(collapse)) == 1

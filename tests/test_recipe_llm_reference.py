@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from endpoint_stand_in import MODEL, Answer, Call, StandIn, chat
+from precis.endpoint import Spent
 from precis.errors import UserError
 from precis.recipes import llm_reference, steps
 from precis.recipes.contrastive_report import _nothing_learned
+from precis.recipes.llm_reference_settings import LLMReference
 from precis.recipes.settings import load_settings, presets
-from precis.recipes.spending import read_spent
+from precis.recipes.spending import _sum, read_spent
+from precis.recipes.steps.large_models import LargeModel
 from precis.recipes.summary import read_summary
 from precis.recipes.workspace import open_workspace
 from precis.report.contents import Cell, Table
@@ -61,10 +64,10 @@ decoding = {kind = "beam", num_beams = 2, max_new_tokens = 10, no_repeat_ngram_s
 """
 
 
-def settings(folder: Path, *overrides: str) -> llm_reference.LLMReference:
+def settings(folder: Path, *overrides: str) -> LLMReference:
     config = folder / "small.toml"
     config.write_text(SMALL)
-    return load_settings(llm_reference.LLMReference, "llm-reference", config=config, overrides=overrides)
+    return load_settings(LLMReference, "llm-reference", config=config, overrides=overrides)
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +123,12 @@ def test_run_again_it_writes_and_judges_nothing_anew(finished: Path) -> None:
     with Store(work) as store:
         assert store.stats() == before
     assert (work / "evaluation.json").read_bytes() == first
+
+
+def test_money_is_unknown_where_some_of_it_is() -> None:
+    priced, free, idle = Spent(prompt_tokens=10, money=0.5), Spent(prompt_tokens=10, money=None), Spent(money=None)
+    assert _sum(priced, priced).money == 1.0 and _sum(priced, priced).prompt_tokens == 20
+    assert _sum(priced, free).money is None and _sum(priced, idle).money == 0.5
 
 
 def row_of(table: Table) -> dict[str, Cell]:
@@ -303,6 +312,8 @@ def test_a_large_model_that_trained_nothing_grades_where_rouge_trained(tmp_path:
         "evaluation.encoder=none",
         'evaluation.graders=[{judge="gptscore", model="none"}]',
         "reranker.encoder=none",
+        "start.model=none",
+        "start.model=warm:none",
     ],
     ids=lambda text: text.partition("=")[0],
 )
@@ -328,7 +339,7 @@ def test_counts_that_mean_nothing(wrong: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", presets("llm-reference"))
 def test_presets_are_valid(name: str) -> None:
-    loaded = load_settings(llm_reference.LLMReference, "llm-reference", preset=name)
+    loaded = load_settings(LLMReference, "llm-reference", preset=name)
     assert loaded.candidates.decoding.kind == "diverse-beam" and loaded.candidates.k == 8
     assert loaded.contrast.training.schedule == "inverse-sqrt"
 
@@ -341,8 +352,9 @@ def test_who_grades_is_never_only_who_trained(tmp_path: Path, encoder: Path) -> 
         how = settings(tmp_path, 'contrast.select=["total"]', *overrides)
         ranker = steps.ranking_judge(how.ranking, seed=1)
         found, trained[:] = steps.grading_judges(
-            how.evaluation.graders, how.ranking, ranker, seed=1, sandbox=how.data.kind == "sandbox",
+            how.evaluation.graders, how.ranking, how.targets, ranker, seed=1, sandbox=how.data.kind == "sandbox",
             encoder=how.evaluation.encoder, by_training=how.evaluation.judge_by_training,
+            rouge_chose="generation" in how.contrast.select,
         )  # fmt: skip
         alone[:] = [how.alone]
         return [judge.info.name for judge in found]
@@ -367,8 +379,45 @@ def test_who_grades_is_never_only_who_trained(tmp_path: Path, encoder: Path) -> 
     }.items():
         assert judges(*overrides) == [*found, "length", "copying"] and alone == [False]
         assert set(trained) == {name for name in found if "small" not in name} - ({"rouge"} - set(trained))
-    judges(real[0], ranks, grader("gptscore", large), 'contrast.select=["generation"]')
+    chosen = 'contrast.select=["generation"]'
+    assert judges(real[0], ranks, grader("gptscore", large), chosen)[:2] == ["gptscore by large", "rouge"]
     assert alone == [True], "what ROUGE chose, and the large model ranked, no other judge has seen"
+    assert judges(real[0], ranks, bertscore, chosen)[:2] == ["bertscore", "rouge"] and "rouge" in trained
+    # Who wrote what is imitated gave a signal, whatever its server is called.
+    wrote = f"targets={{source='endpoint', endpoint={inline({**small, 'url': 'http://127.0.0.1:1/v1'})}}}"
+    assert judges(*real, wrote, grader("gptrank", small))[:2] == ["gptrank by small", "rouge"]
+    assert alone == [True] and "gptrank by small" in trained
+    named = f"evaluation.graders=[{{judge='gptrank', name='other', endpoint={inline(large)}}}]"
+    assert judges(*real, named)[0] == "other"
+
+
+def test_folders_are_one_model_however_they_are_spelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one/judge", "two/judge"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    one = LargeModel("one/judge")
+    assert one.may_be(LargeModel("./one/judge/")) and one.may_be(LargeModel(str(tmp_path / "one" / "judge")))
+    assert not one.may_be(LargeModel("two/judge"))
+    assert one.title == LargeModel("one/judge/").title == "judge"
+    served = LargeModel("house/judge", "http://localhost:1/v1")
+    assert served.may_be(LargeModel("judge", "http://127.0.0.1:1/v1")) and not served.may_be(LargeModel("other", "u"))
+
+
+def test_a_key_that_is_missing_is_told_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    grades = grader("gptrank", {"url": "http://localhost:1/v1", "model": "large", "key_env": "NO_SUCH_KEY"})
+    with pytest.raises(UserError, match="holds no key"):
+        llm_reference.run(settings(tmp_path, grades), tmp_path / "work")
+    assert not (tmp_path / "work" / "models").exists()
+    # A run that goes on may have every answer in its cache.
+    how = settings(tmp_path, grades)
+    with open_workspace(tmp_path / "going", how) as work:
+        with work.step("documents", "some"):
+            pass
+        steps.check_at_hand(work, how.targets, how.evaluation.graders)
+    assert "note: " in capsys.readouterr().err
 
 
 def inline(table: dict[str, str]) -> str:
@@ -396,7 +445,10 @@ def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
         "data.kind=dialogsum": "settings: ranking.judge is 'ranker', which knows the sandbox's documents only",
         "evaluation.graders=[{judge='ranker'}]": r"evaluation\.graders\.0\.judge",
         "evaluation.graders=[{judge='gptrank'}]": r"evaluation\.graders\.0': gptrank needs an endpoint",
-        "evaluation.graders=[{judge='gptscore',model='a/x'},{judge='gptscore',model='b/x'}]": "two of them are",
+        "evaluation.graders=[{judge='gptscore',model='a/x'},{judge='gptscore',model='b/x'}]": "two judges are called",
+        "evaluation.graders=[{judge='gptscore',model='a',passes=4}]": "gptscore has no passes",
+        "evaluation.graders=[{judge='gptrank',model='a',position_bias=1.0}]": "gptrank has no position_bias",
+        "ranking={judge='gptscore',model='a',endpoint={url='http://localhost:1/v1',model='b'}}": "or a model",
         "contrast.watch=0": "chosen by 'generation' where no summaries are written",
     }.items():
         with pytest.raises(UserError, match=said):
@@ -410,7 +462,7 @@ def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
 
 
 def test_every_setting_says_what_it_is() -> None:
-    schema = llm_reference.LLMReference.model_json_schema()
+    schema = LLMReference.model_json_schema()
     parts = {"LLMReference": schema, **schema["$defs"]}
     missing = {
         f"{name}.{field}"

@@ -176,3 +176,11 @@ def test_what_cannot_be_a_reranker_is_told_in_one_sentence(encoder: Path, tmp_pa
         train(loaded.model, [example], nll(), TrainConfig(max_steps=1), tmp_path / "run", pad_id=0)
     with pytest.raises(UserError, match="nothing can be imitated"):
         load_settings(RerankerSettings, "llm-reference", overrides=["loss.mle_weight=1"])
+
+
+def test_an_encoder_whose_tokenizer_ends_nothing_is_told(tmp_path: Path) -> None:
+    folder = make_encoder(tmp_path / "endless")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps({**content, "post_processor": None}))
+    with pytest.raises(UserError, match="has no closing token"):
+        load_reranker(folder)

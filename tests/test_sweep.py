@@ -11,8 +11,10 @@ import pytest
 
 from precis.errors import UserError
 from precis.recipes import llm_reference, registry, stages, summary, sweep
+from precis.recipes.llm_reference_settings import LLMReference
 from precis.recipes.registry import Recipe, recipe_named
 from precis.recipes.settings import Settings, load_settings
+from precis.recipes.steps import contrasting
 from precis.recipes.sweep_plan import Planned, plan
 from precis.recipes.sweep_report import Outcome
 from precis.recipes.workspace import Taken, open_workspace, read_taken
@@ -127,9 +129,7 @@ def test_what_was_made_once_is_taken_over_and_said_to_be(swept: Path) -> None:
 
 def test_a_run_that_took_over_ends_as_it_would_have_alone(swept: Path) -> None:
     config = swept / "small.toml"
-    how = load_settings(
-        llm_reference.LLMReference, "llm-reference", config=config, overrides=["contrast.loss.rank_weight=10"]
-    )
+    how = load_settings(LLMReference, "llm-reference", config=config, overrides=["contrast.loss.rank_weight=10"])
     llm_reference.run(how, swept / "alone")
     alike(swept / "alone", swept / "out" / SECOND)
 
@@ -143,9 +143,60 @@ def test_a_twin_of_other_documents_is_not_taken_over(swept: Path, capsys: pytest
     (said,) = (swept / "other" / FIRST / "training").glob("imitation/training.json")
     said.write_text(json.dumps({**json.loads(said.read_text()), "examples": "of other documents"}))
     sweep.run(recipe, runs, swept / "other")
-    assert "the twin that was taken over had other documents or updates" in capsys.readouterr().err
+    assert "the imitation that was taken over had other documents or updates" in capsys.readouterr().err
     assert list(read_taken(swept / "other" / SECOND)) == ["targets", "warm-up", "candidates", "ranking"]
     alike(swept / "out" / SECOND, swept / "other" / SECOND)
+
+
+def test_each_seeds_twin_is_looked_at_by_itself(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first seed's twin fits and stays; the second's does not; killed while it is removed, the run goes on."""
+    recipe, config = recipe_named("llm-reference"), [str(swept / "small.toml")]
+    seeds = ["contrast.seeds=[1, 2]"]
+    out = swept / "seeds"
+    runs = plan(recipe, out, config=config, overrides=seeds, vary=["contrast.loss.rank_weight=100,10"])
+    sweep.run(recipe, runs[:1], out)
+    said = out / FIRST / "training" / "imitation-seed-2" / "training.json"
+    said.write_text(json.dumps({**json.loads(said.read_text()), "examples": "of other documents"}))
+    removed: list[str] = []
+
+    def killed(folder: Path, **how: object) -> None:
+        if folder.name.startswith("imitation"):
+            removed.append(f"{folder.parent.name}/{folder.name}")
+            if len(removed) == 2:
+                raise KeyboardInterrupt
+        real(folder, **how)  # type: ignore[arg-type]
+
+    real = shutil.rmtree
+    with monkeypatch.context() as patch:
+        patch.setattr(contrasting.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            sweep.run(recipe, runs, out)
+    assert removed == ["models/imitation-seed-2", "training/imitation-seed-2"]
+    found = sweep.run(recipe, runs, out)
+    assert not found.failed and "imitation" not in read_taken(out / SECOND)
+    twins = [out / name / "models" / "imitation" / "model.safetensors" for name in (FIRST, SECOND)]
+    assert twins[0].samefile(twins[1]), "what fits is not trained again"
+    alone = swept / "seeds-alone"
+    how = load_settings(
+        LLMReference, "llm-reference", config=config, overrides=[*seeds, "contrast.loss.rank_weight=10"]
+    )
+    llm_reference.run(how, alone)
+    alike(alone, out / SECOND)
+
+
+def test_a_finished_sweep_asks_a_grader_that_is_named_later(swept: Path) -> None:
+    recipe, config = recipe_named("llm-reference"), [str(swept / "small.toml")]
+    (one,) = plan(recipe, swept / "graded", config=config, vary=["contrast.loss.rank_weight=100"])
+    shutil.copytree(swept / "out" / FIRST, swept / "graded" / FIRST)
+    assert sweep.finished(swept / "graded" / FIRST, one.settings)
+    (later,) = plan(
+        recipe, swept / "graded", config=config, vary=["contrast.loss.rank_weight=100"],
+        overrides=["evaluation.judge_by_training=false"],
+    )  # fmt: skip
+    assert not sweep.finished(swept / "graded" / FIRST, later.settings)
+    sweep.run(recipe, [later], swept / "graded")
+    rates = json.loads((swept / "graded" / FIRST / "evaluation.json").read_text())["win_rates"]
+    assert "ranker" not in {rate["judge"] for rate in rates}
 
 
 def test_the_same_command_again_makes_nothing_anew(

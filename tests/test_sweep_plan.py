@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precis.errors import UserError
-from precis.recipes import llm_reference
+from precis.recipes.llm_reference_settings import LLMReference
 from precis.recipes.registry import RECIPES, Recipe, recipe_named
 from precis.recipes.settings import load_settings
 from precis.recipes.stages import shared
@@ -23,8 +23,8 @@ def planned(tmp_path: Path, *vary: str, files: tuple[str, ...] = (), overrides: 
     return plan(RECIPE, tmp_path / "out", preset="sandbox", files=files, vary=vary, overrides=overrides)
 
 
-def how(run: Planned) -> llm_reference.LLMReference:
-    assert isinstance(run.settings, llm_reference.LLMReference)
+def how(run: Planned) -> LLMReference:
+    assert isinstance(run.settings, LLMReference)
     return run.settings
 
 

@@ -96,5 +96,7 @@ def _references(groups: Sequence[Group], maker: str | None) -> dict[str, Sequenc
         for group in groups
     }
     if not any(found.values()):
-        raise UserError(f"no candidate of these documents is by a maker {maker!r}")
+        every = {c.maker.name: None for group in groups for c in (*group.candidates, *group.references)}
+        known = ", ".join(sorted(every)[:8]) or "none"
+        raise UserError(f"no candidate of these documents is by a maker {maker!r}; there are {known}")
     return {name: tuple(own) for name, own in found.items()}

@@ -39,12 +39,19 @@ def run_command(
 ) -> None:
     """Run a recipe: data, training, candidates, judgements, evaluation and report. Killed, it resumes."""
     from ..recipes.registry import recipe_named
-    from ..recipes.settings import load_settings
+    from ..recipes.settings import load_settings, presets
 
     known = recipe_named(recipe)
     _check_new(out, resume)
     given = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     settings = load_settings(known.settings, recipe, preset=preset, config=config, overrides=given)
+    if preset is None and not config and not overrides:
+        ready = ", ".join(presets(recipe))
+        print(
+            "precis: no preset and no setting was given: this is the recipe as published, on the sandbox's documents, "
+            f"hours without a GPU; presets: {ready}",
+            file=sys.stderr,
+        )
     report = known.run(settings, out, store=store, command=shlex.join(["precis", *sys.argv[1:]]))
     say(f"The report is {report}")
     emit({"report": str(report), "json": str(report.with_suffix(".json"))}, as_json)

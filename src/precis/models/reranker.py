@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..render.renderer import conventional_specials
 from .files import atomic_folder, fingerprint_of, model_folder, quiet, read_json
 from .policy import load_weights, target_device
 from .structure import max_positions
@@ -80,8 +81,9 @@ def load_reranker(path: Path | str, *, pool: Pool | None = None, device: str | t
         raise UserError(f"{path} is not an encoder, which a reranker is ({config.get('model_type')})")
     tokenizer = load_tokenizer(folder)
     start, pad = tokenizer.cls_token_id, tokenizer.pad_token_id
-    if start is None or pad is None:
-        missing = "CLS" if start is None else "PAD"
+    ends = tokenizer.eos_token_id is not None or bool(conventional_specials(tokenizer)[1])
+    missing = "CLS" if start is None else "PAD" if pad is None else "" if ends else "closing"
+    if missing:
         raise UserError(f"the tokenizer in {folder} has no {missing} token; it does not belong to a BERT-like encoder")
     encoder = load_weights(AutoModel, folder, torch.float32)
     check_vocabulary(tokenizer, encoder, folder)

@@ -23,7 +23,8 @@ class Contrast:
 
     `seeds` are the systems that contrast made, by seed, and `choosing` what each of them chooses among the candidates
     of the warm policy; `contrastive` and `reranked` are the first of them. `rerankers` are what each seed's reranker
-    chooses among the same. `twins` are what imitation made, by seed: contrast is compared with its own seed's.
+    chooses among the same. `twins` are what imitation made, by seed: contrast is compared with its own seed's. `notes`
+    are what a reader must know of who judges.
     """
 
     gold: JudgeInfo
@@ -40,6 +41,7 @@ class Contrast:
     reranked: str
     ceiling: str
     decodings: Mapping[str, tuple[Decoding, LengthMatch | None]]
+    notes: tuple[str, ...] = ()
 
     @property
     def judges(self) -> tuple[JudgeInfo, ...]:

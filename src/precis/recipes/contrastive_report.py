@@ -8,7 +8,7 @@ from ..evaluation.optimization.bestofn import best_of_n_curve
 from ..evaluation.systems import Evaluation
 from ..records import Document, Group
 from ..report.analysis_blocks import accuracy_table, best_of_n_blocks, read_metrics, training_plot
-from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section, Table, Text
+from ..report.contents import Block, Cell, Column, Notice, Report, Row, Section, Table, Text, cell
 from ..report.example_blocks import example_block, length_histogram
 from ..report.run import describe_run
 from ..report.systems_blocks import (
@@ -53,7 +53,11 @@ def contrastive_report(
         Section(
             "Systems",
             (
-                quality_table(evaluation, asides=(about.ceiling,), note="The last row is a ceiling."),
+                quality_table(
+                    evaluation,
+                    asides=(about.ceiling,),
+                    note=f"The last row is what {about.gold.name} picks: a ceiling by its own measure alone.",
+                ),
                 differences_table(evaluation.differences, ("rouge1", "rouge2", "rougeL")),
                 *win_rate_blocks(evaluation.win_rates),
                 *seeds_blocks(evaluation, about, tested, seed),
@@ -66,7 +70,7 @@ def contrastive_report(
         Section(
             "The texts",
             (
-                _lengths(about),
+                _lengths(evaluation, about),
                 text_table(evaluation, asides=(about.ceiling,)),
                 length_histogram(evaluation, references),
             ),
@@ -90,7 +94,7 @@ def contrastive_report(
         title="Learning from references and rankings",
         subtitle="Imitation, then contrast between ranked candidates (Liu et al. 2023)",
         findings=(*_better(evaluation, about), *([finding] if finding else [])),
-        warnings=(*evaluation.warnings, *_unmatched(about), *_nothing_learned(work)),
+        warnings=(*evaluation.warnings, *_unmatched(about), *_nothing_learned(work), *about.notes),
         sections=sections,
         run=describe_run(
             [command] if command else [],
@@ -155,13 +159,14 @@ def _choosing(choices: Sequence[Group], about: Contrast, *, drawn: bool) -> list
     return blocks
 
 
-def _lengths(about: Contrast) -> Table:
+def _lengths(evaluation: Evaluation, about: Contrast) -> Table:
+    written = {system.name: system.metrics["words"] for system in evaluation.systems}
     rows = []
     for name, (decoding, match) in about.decodings.items():
         why = "its decoding has no length penalty, or none was tuned"
         values = (None, None, None) if match is None else (match.penalty, match.length, match.target)
         tuned = (Cell(value, why=why if value is None else "") for value in values)
-        rows.append(Row((Cell(name), Cell(decoding.num_beams), *tuned)))
+        rows.append(Row((Cell(name), Cell(decoding.num_beams), *tuned, cell(written[name]))))
     return Table(
         caption="Length penalties of beam search, tuned on validation documents to the length of what is imitated.",
         columns=(
@@ -169,7 +174,8 @@ def _lengths(about: Contrast) -> Table:
             Column("Beams", digits=0),
             Column("Penalty", "Exponent of the length that a sum of log-probs is divided by.", digits=2),
             Column("Words", "Mean length on the validation documents."),
-            Column("Target", "Mean length of what is imitated, in words."),
+            Column("Target", "Mean length of what is imitated in the validation documents, in words."),
+            Column("Words, test", "Mean length on the test documents, for which nothing was tuned."),
         ),
         rows=tuple(rows),
     )

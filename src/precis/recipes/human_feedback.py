@@ -101,6 +101,7 @@ def run(settings: HumanFeedback, out: Path, *, store: str | None = None, command
 
 def _run(work: Workspace, settings: HumanFeedback, command: str) -> Path:
     seed = settings.seed
+    steps.check_start(settings.start)
     with work.step("documents", f"{settings.data.kind} documents and their reference summaries (§3.2)"):
         documents = steps.load_documents(work, settings.data, seed=seed)
 

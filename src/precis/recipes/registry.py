@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from . import human_feedback, llm_reference, stages
+from .llm_reference_settings import LLMReference
 from .settings import Settings
 
 
@@ -26,7 +27,7 @@ class Recipe:
 
 RECIPES = (
     Recipe("human-feedback", human_feedback.HumanFeedback, human_feedback.run, stages.HUMAN_FEEDBACK),
-    Recipe("llm-reference", llm_reference.LLMReference, llm_reference.run, stages.LLM_REFERENCE),
+    Recipe("llm-reference", LLMReference, llm_reference.run, stages.LLM_REFERENCE),
 )
 
 

@@ -111,9 +111,10 @@ def save_settings(settings: Settings, run_dir: Path) -> None:
 
 _HOW = ["concurrency", "connect_seconds", "read_seconds", "retries", "longest_wait_seconds", "cache", "key_env"]
 _COSTS = ["max_tokens_spent", "max_money", "price_in", "price_out"]
+_HOW_ASKED = tuple(f"*.endpoint.{name}" for name in (*_HOW, *_COSTS))
 MAY_CHANGE = (
     *(f"evaluation.{name}" for name in ("encoder", "graders", "examples", "judge_by_training")),
-    *(f"*.endpoint.{name}" for name in (*_HOW, *_COSTS)),
+    *_HOW_ASKED,
 )
 """Settings that may differ when a run is continued: models that only grade, and how servers are asked, not what."""
 
@@ -123,21 +124,30 @@ def check_unchanged(settings: Settings, run_dir: Path) -> None:
 
     What decides nothing that is kept (`MAY_CHANGE`) may differ: a model that only grades, a cap, patience.
     """
+    if changed := _changed(settings, run_dir, MAY_CHANGE):
+        raise UserError(
+            f"{run_dir} holds a run with other settings ({', '.join(changed[:4])}); "
+            "name another folder with --out, or delete that one"
+        )
+
+
+def same_result(settings: Settings, run_dir: Path) -> bool:
+    """Whether a report that was made with what is saved is the one that these settings would give."""
+    return not _changed(settings, run_dir, _HOW_ASKED)
+
+
+def _changed(settings: Settings, run_dir: Path, free: Sequence[str]) -> list[str]:
+    """Settings that differ from those saved in the run's folder, but for the patterns of `free`."""
     path = run_dir / "config.json"
     if not path.is_file():
-        return
+        return []
     try:
         before, now = json.loads(path.read_text("utf-8")), json.loads(settings.model_dump_json())
     except ValueError as error:
         raise UserError(f"{path} cannot be read ({error}); restore it, or name another folder with --out") from error
     with suppress(ValidationError):  # of another recipe or version: compared as it stands
         before = type(settings).model_validate(before).model_dump(mode="json")
-    changed = [name for name in _differences(before, now) if not any(fnmatch(name, free) for free in MAY_CHANGE)]
-    if changed:
-        raise UserError(
-            f"{run_dir} holds a run with other settings ({', '.join(changed[:4])}); "
-            "name another folder with --out, or delete that one"
-        )
+    return [name for name in _differences(before, now) if not any(fnmatch(name, own) for own in free)]
 
 
 def _layer(recipe: str, name: str) -> Path:
@@ -162,7 +172,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _parse_override(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise UserError(f"--set {text!r}: expected key=value, for instance sft.learning_rate=0.001")
+        raise UserError(f"--set {text!r}: expected key=value, for instance data.train_documents=500")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

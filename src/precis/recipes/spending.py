@@ -31,9 +31,10 @@ def paid(work: Workspace, engine: object) -> Iterator[None]:
     finally:
         after = _spent(engine)
         if before is not None and after is not None and after != before:
-            announce(f"  {after.sentence()}")
+            own = _less(after, before)
+            announce(f"  {own.sentence()}")
             known = read_spent(work.folder)
-            known[work.at] = _sum(known.get(work.at, Spent()), after, before)
+            known[work.at] = _sum(known[work.at], own) if work.at in known else own
             partial = work.folder / f".{FILE}.part"
             partial.write_text(json.dumps({step: asdict(own) for step, own in known.items()}, indent=2) + "\n", "utf-8")
             os.replace(partial, work.folder / FILE)
@@ -62,7 +63,7 @@ def spent_table(spent: Mapping[str, Spent]) -> Table:
                 Cell(own.prompt_tokens),
                 Cell(own.completion_tokens),
                 Cell(own.estimated_share, why="nothing was charged" if own.estimated_share is None else ""),
-                Cell(own.money, why="no prices were given" if own.money is None else ""),
+                Cell(own.money, why="no prices were given, or not for all" if own.money is None else ""),
             )
         )
         for step, own in spent.items()
@@ -96,10 +97,21 @@ def _spent(engine: object) -> Spent | None:
     return own if isinstance(own, Spent) else None
 
 
-def _sum(known: Spent, after: Spent, before: Spent) -> Spent:
-    """`known` and what came between `before` and `after`."""
-    total: dict[str, Any] = {}
+def _less(after: Spent, before: Spent) -> Spent:
+    """What came between the two, of one engine."""
+    parts: dict[str, Any] = {}
     for name in (field.name for field in fields(Spent)):
-        parts = [getattr(own, name) for own in (known, after, before)]
-        total[name] = None if parts[1] is None else (parts[0] or 0) + parts[1] - (parts[2] or 0)
-    return Spent(**total)
+        later, earlier = getattr(after, name), getattr(before, name)
+        parts[name] = None if later is None else later - (earlier or 0)
+    return Spent(**parts)
+
+
+def _sum(one: Spent, other: Spent) -> Spent:
+    """Both together; money is not known where one of them was charged for tokens without a price."""
+    parts: dict[str, Any] = {}
+    for name in (field.name for field in fields(Spent)):
+        values = [getattr(own, name) for own in (one, other)]
+        unknown = name == "money" and any(own.money is None and own.tokens for own in (one, other))
+        known = [value for value in values if value is not None]
+        parts[name] = sum(known) if known and not unknown else None
+    return Spent(**parts)

@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..report.write import write_report
 from . import summary
 from .registry import Recipe
-from .settings import check_unchanged
+from .settings import Settings, check_unchanged, same_result
 from .stages import shared
 from .sweep_plan import Planned
 from .sweep_report import Outcome, sweep_report
@@ -48,7 +48,9 @@ def run(recipe: Recipe, runs: Sequence[Planned], out: Path, *, command: str = ""
         for planned in runs:
             check_unchanged(planned.settings, out / planned.name)
         outcomes = {
-            planned.name: _outcome(planned, out, "done" if finished(out / planned.name) else "waiting")
+            planned.name: _outcome(
+                planned, out, "done" if finished(out / planned.name, planned.settings) else "waiting"
+            )
             for planned in runs
         }
         report = _write(recipe, outcomes, out, command)
@@ -63,9 +65,10 @@ def run(recipe: Recipe, runs: Sequence[Planned], out: Path, *, command: str = ""
     return Sweep(report, tuple(outcomes.values()))
 
 
-def finished(folder: Path) -> bool:
-    """Whether the run in `folder` came to its report."""
-    return all((folder / name).is_file() for name in ("config.json", "report.json", summary.FILE))
+def finished(folder: Path, settings: Settings) -> bool:
+    """Whether the run in `folder` came to its report with these settings: another grader has not graded yet."""
+    there = all((folder / name).is_file() for name in ("config.json", "report.json", summary.FILE))
+    return there and same_result(settings, folder)
 
 
 def _make(recipe: Recipe, planned: Planned, done: Sequence[Planned], out: Path) -> Outcome:

@@ -131,6 +131,8 @@ def _check_apart(runs: Sequence[Planned]) -> None:
     for index, one in enumerate(runs):
         for other in runs[:index]:
             if one.name.casefold() == other.name.casefold():
-                raise UserError(f"two runs would be called {one.name}; give such settings as --run NAME=FILE.toml")
+                raise UserError(
+                    f"two runs would be called {one.name}; give each a name of its own: --run NAME=FILE.toml"
+                )
             if one.settings == other.settings:
                 raise UserError(f"runs {other.name} and {one.name} have the same settings")

@@ -62,6 +62,11 @@ class Workspace:
     def training(self) -> Path:
         return self.folder / "training"
 
+    @property
+    def took_over(self) -> bool:
+        """Whether the run began with what another one had made, be it of use or not."""
+        return (self.folder / TAKEN).is_file()
+
     @contextmanager
     def step(self, name: str, what: str) -> Iterator[None]:
         """One step of a recipe: announced, timed, and its time kept even if it is interrupted."""

@@ -28,6 +28,15 @@ class NamedChat(PolicyLike, Protocol):
     def max_positions(self) -> int | None: ...
 
 
+def check_chat(tokenizer: Any, name: str) -> None:
+    """Raises `UserError` for a model that cannot be asked by chat, since its tokenizer has no template for one."""
+    if not getattr(tokenizer, "chat_template", None):
+        raise UserError(
+            f"the tokenizer of {name} has no chat template, so it cannot be asked by chat; name a model that was "
+            "trained to follow instructions"
+        )
+
+
 class LocalEngine:
     """Answers by a loaded model, with `name`, `settings` and `ask` as those of `endpoint.EndpointEngine`.
 
@@ -89,11 +98,7 @@ class LocalEngine:
         if request.prompt is not None:
             opening, _ = conventional_specials(tokenizer)
             return [*opening, *plain_ids(tokenizer, request.prompt)]
-        if not getattr(tokenizer, "chat_template", None):
-            raise UserError(
-                f"the tokenizer of {self._name} has no chat template, so it cannot be asked by chat; name a model that "
-                "was trained to follow instructions"
-            )
+        check_chat(tokenizer, self._name)
         messages = [
             {"role": role, "content": _PLACE.format(number)} for number, (role, _) in enumerate(request.messages)
         ]

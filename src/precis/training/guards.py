@@ -27,8 +27,9 @@ class Guard:
     mean score that goes from −0.25 to −1 has fallen by 3. The baseline is the mean of the first `window` values
     (`start`), or the median of the last `window` values that were within bounds (`recent`); it is used once half
     of the window (at least one value) is filled. A move smaller than `least`, in the metric's own unit, never
-    counts: a loss of 0.02 after 0.005 is no explosion. Metrics of the validation set are called `validation/NAME`.
-    A metric that is not among those given is passed over.
+    counts: a loss of 0.02 after 0.005 is no explosion. One larger than `most` always does: a likelihood that is poor to
+    begin with cannot fall by half before it is worse than chance. Metrics of the validation set are called
+    `validation/NAME`. A metric that is not among those given is passed over.
     """
 
     metric: str
@@ -39,6 +40,7 @@ class Guard:
     against: Literal["start", "recent"] = "start"
     window: int = 20
     least: float = 0.0
+    most: float = math.inf
     patience: int = 1
 
     def look(self, memory: Memory, metrics: Mapping[str, float]) -> tuple[Memory, str | None]:
@@ -67,7 +69,7 @@ class Guard:
             return ""
         base = statistics.fmean(seen) if self.against == "start" else statistics.median(seen)
         for share, move, word in ((self.fall, base - value, "fell"), (self.rise, value - base, "rose")):
-            if share is not None and move > max(share * abs(base), self.least):
+            if share is not None and move > min(max(share * abs(base), self.least), self.most):
                 return f"{self.metric} {word} from {base:.4g} to {value:.4g}"
         return ""
 

@@ -19,10 +19,11 @@ from .candidates import (
 from .contrast_settings import PUBLISHED, ContrastSettings, LossSettings, contrastive_objective
 from .contrasting import TWIN, Contrasted, contrast, imitate_beside
 from .documents import DataSettings, Documents, load_documents
-from .grading import GraderSettings, asked_of, check_graders, grading_judges
+from .grading import GraderSettings, check_graders, grading_judges, trained
 from .improvement import ReinforcementSettings, RejectionSettings, imitate_the_best, moved_from, reinforce
+from .large_models import check_at_hand
 from .matching import matched_decoding
-from .policies import StartSettings, SupervisedSettings, load_writer, starting_writer, supervise
+from .policies import StartSettings, SupervisedSettings, check_start, load_writer, starting_writer, supervise
 from .ranking import (
     RankedCandidateSettings,
     RankingSettings,
@@ -58,12 +59,13 @@ __all__ = [
     "SupervisedSettings",
     "TargetSettings",
     "Writer",
-    "asked_of",
     "by_each",
     "candidates_to_rank",
     "centre_on_references",
+    "check_at_hand",
     "check_beams",
     "check_graders",
+    "check_start",
     "contrast",
     "contrastive_objective",
     "grading_judges",
@@ -92,6 +94,7 @@ __all__ = [
     "together",
     "train_reranker",
     "train_reward_model",
+    "trained",
     "with_judgements",
     "with_targets",
     "write_candidates",

@@ -147,12 +147,13 @@ def contrastive_objective(loss: LossSettings, *, of: OrderedBy = "logps") -> Obj
 
 def contrast_guards(loss: LossSettings) -> tuple[Guard, ...]:
     """What stops a contrastive training. Seen in BRIO: mean scores that fall from −0.25 to −1.14, summaries of a single
-    period, a rising MLE loss. A healthy training lowers scores too, by less than half a nat a token."""
-    half_a_nat = 0.5 * TYPICAL_TOKENS ** (1 - loss.length_penalty)
+    period, a rising MLE loss. A healthy training lowers scores too, by less than half a nat a token, and hardly moves
+    the likelihood of what is imitated; one that starts at 4 nats is worse than chance before either has doubled."""
+    a_nat = TYPICAL_TOKENS ** (1 - loss.length_penalty)
     return (
         *DEFAULT_GUARDS,
-        Guard("score", fall=3.0, least=half_a_nat, window=20, patience=10),
-        Guard("validation/nll", rise=1.0, least=1.0, window=1),
+        Guard("score", fall=3.0, least=0.5 * a_nat, most=2 * a_nat, window=20, patience=10),
+        Guard("validation/nll", rise=1.0, least=1.0, most=1.5, window=1),
         Guard("validation/words", fall=0.7, rise=2.0, least=5, window=1),
     )
 

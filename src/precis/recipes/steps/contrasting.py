@@ -93,7 +93,7 @@ def contrast(
     groups, validation = (to_contrast(part, settings.loss, references) for part in (ranked, held_out))
     announce(f"  {groups}")
     if not validation.groups:
-        raise UserError("no validation document has ranked candidates, so no weights can be chosen")
+        raise UserError(f"no validation document has ranked candidates ({held_out}), so no weights can be chosen")
     folders = [folder_of(work.models / name, by, settings.select[0]) for by in _apart(settings.select, objective)]
     result = read_result(work.training / name)
     if result is None or not all(folder.is_dir() for folder in folders):
@@ -138,8 +138,7 @@ def imitate_beside(
     many updates contrast makes of them, is not seen from settings.
     """
     folder = work.models / name
-    taken = work.at in work.taken
-    if taken or not folder.is_dir():
+    if work.took_over or not folder.is_dir():
         start = load_like(warm, warm.policy.path or "", to_train=True)
         groups, validation = (reference_groups(refer(part.groups, references)) for part in (ranked, held_out))
         by: By = "generation" if settings.select[0] == "generation" else "total"
@@ -161,16 +160,15 @@ def imitate_beside(
         try:
             imitate()
         except OtherTraining:
-            if not taken:
+            if not work.took_over:
                 raise
-            announce("  the twin that was taken over had other documents or updates: it is trained anew")
-            for twin in [path for room in (work.models, work.training) for path in room.glob(f"{TWIN}*")]:
-                shutil.rmtree(twin)  # of every seed
+            announce(f"  the {name} that was taken over had other documents or updates: it is trained anew")
+            work.make_anew(work.at)
+            for room in (work.models, work.training):  # in this order: a model without its training would be believed
+                shutil.rmtree(room / name, ignore_errors=True)
             imitate()
         if not folder.is_dir():
             save_policy(start.policy, folder, beside=start.renderer.save)
-            if taken:
-                work.make_anew(work.at)
     return load_like(warm, folder)
 
 

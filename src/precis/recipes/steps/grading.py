@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from pydantic import model_validator
+
 from ...judges.bertscore import BertScoreJudge
 from ...judges.copying import CopyingJudge
 from ...judges.gptrank import ListwiseJudge
@@ -15,7 +17,11 @@ from ...judges.length import LengthJudge
 from ...judges.oracle import OracleJudge
 from ...judges.protocol import Judge
 from ...judges.rouge import RougeJudge
+from .large_models import asked_by
 from .ranking import RankingSettings, ranking_judge
+from .targets import TargetSettings
+
+_OF_RANKERS, _OF_LISTS = ("noise", "position_bias", "position_shape"), ("passes", "permute", "max_tokens")
 
 
 class GraderSettings(RankingSettings):
@@ -23,63 +29,74 @@ class GraderSettings(RankingSettings):
 
     judge: Literal["gptrank", "gptscore"]
     """How it is asked: `gptrank` for a ranking of all summaries of a document, `gptscore` for log-probabilities."""
+    name: str = ""
+    """What tables call it; without a name, its judge and its model."""
+
+    @model_validator(mode="after")
+    def _is_asked_so(self) -> GraderSettings:
+        for field in (*_OF_RANKERS, *(_OF_LISTS if self.judge == "gptscore" else ())):
+            if getattr(self, field) != type(self).model_fields[field].default:
+                raise ValueError(f"{self.judge} has no {field}")
+        return self
 
     @property
-    def name(self) -> str:
+    def title(self) -> str:
         """What tables call it."""
-        return f"{self.judge} by {asked_of(self)[1].rpartition('/')[2]}"
+        model = asked_by(self)
+        assert model is not None, "a grader asks a large model"
+        return self.name or f"{self.judge} by {model.title}"
 
 
 def check_graders(graders: Sequence[GraderSettings], ranking: RankingSettings) -> None:
     """Raises `ValueError` for a grader that is the judge that trains, or is called as another one is."""
     for index, grader in enumerate(graders):
-        if grader.judge == ranking.judge and asked_of(grader) == asked_of(ranking):
-            raise ValueError(f"evaluation.graders: {grader.name} ranks for training, so it is no further judge")
-        if grader.name in [other.name for other in graders[:index]]:
-            raise ValueError(f"evaluation.graders: two of them are {grader.name}")
+        if grader.judge == ranking.judge and asked_by(grader) == asked_by(ranking):
+            raise ValueError(f"evaluation.graders: {grader.title} ranks for training, so it is no further judge")
+        if grader.title in [ranking.judge, *(other.title for other in graders[:index])]:
+            raise ValueError(f"evaluation.graders: two judges are called {grader.title}; give each a name")
 
 
-def asked_of(settings: RankingSettings) -> tuple[str, str]:
-    """Where the large model is that the judge asks, whatever it asks it, and what it is called; empty texts for a judge
-    that asks none."""
-    if settings.judge not in ("gptrank", "gptscore"):
-        return "", ""
-    if settings.model:
-        return "", settings.model
-    assert settings.endpoint is not None, "the settings were checked"
-    return settings.endpoint.url, settings.endpoint.model
+def trained(grader: GraderSettings, ranking: RankingSettings, targets: TargetSettings) -> bool:
+    """Whether the grader may be a model that gave training signal: its ranking, or what is imitated."""
+    own = asked_by(grader)
+    assert own is not None, "a grader asks a large model"
+    others = (asked_by(ranking), asked_by(targets))
+    return any(own.may_be(other) for other in others if other is not None)
 
 
 def grading_judges(
     graders: Sequence[GraderSettings],
     ranking: RankingSettings,
+    targets: TargetSettings,
     ranker: Judge,
     *,
     seed: int,
     sandbox: bool,
     encoder: str | None = None,
     by_training: bool = True,
+    rouge_chose: bool = False,
     written_by: tuple[str, ...] = (),
 ) -> tuple[list[Judge], list[str]]:
     """Every judge once, and the names of those that gave the training signal, or are a model that did.
 
     First stand those that gave none: the sandbox's oracle, `graders`, ROUGE, BERTScore by `encoder`; then graders that
-    are the model that ranked, asked otherwise; then the ranker itself, `by_training` or where it is alone; last the
-    rules that know nothing.
+    may be the model that ranked or wrote what is imitated, and ROUGE where it chose weights (`rouge_chose`); then the
+    ranker itself, `by_training` or where it is alone; last the rules that know nothing.
     """
     further: list[Judge] = []
     related: list[Judge] = []
     for grader in graders:
-        same = asked_of(grader) == asked_of(ranking)
-        (related if same else further).append(_called(ranking_judge(grader, seed=seed), grader.name))
+        kin = related if trained(grader, ranking, targets) else further
+        kin.append(_called(ranking_judge(grader, seed=seed), grader.title))
     found: list[Judge] = [OracleJudge()] if sandbox and ranking.judge != "oracle" else []
     found += further
     if ranking.judge != "rouge":
-        found.append(RougeJudge(written_by=written_by))
+        rouge = RougeJudge(written_by=written_by)
+        (found if not rouge_chose else related).append(rouge)
     if encoder is not None:
         found.append(BertScoreJudge(Path(encoder), written_by=written_by))
-    trained = [*related, *([ranker] if by_training or not found else [])]
-    return [*found, *trained, LengthJudge(), CopyingJudge()], [ranker.info.name, *(j.info.name for j in related)]
+    signal = [*related, *([ranker] if by_training or not (found or related) else [])]
+    return [*found, *signal, LengthJudge(), CopyingJudge()], [ranker.info.name, *(j.info.name for j in related)]
 
 
 def _called(judge: Judge, name: str) -> Judge:

@@ -48,6 +48,7 @@ def matched_decoding(
         prefixes = [writer.renderer.prefix(group.source).ids for group in groups]
 
         def length_at(penalty: float) -> float:
+            announce(f"  {name}: {len(prefixes)} summaries with a length penalty of {penalty:g}")
             samples = generate(writer.policy, prefixes, decoding=replace(decoding, length_penalty=penalty))
             return sum(count_words(writer.renderer.decode(sample.token_ids)) for (sample,) in samples) / len(samples)
 

@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from ... import sandbox
 from ...errors import UserError
-from ...models import init_model, load_policy, save_policy, warm_start_encoder_decoder
+from ...models import init_model, load_policy, model_folder, save_policy, warm_start_encoder_decoder
 from ...objectives import nll
 from ...records import Group
 from ...render import load_renderer, template_named
@@ -71,6 +71,13 @@ class SupervisedSettings(Settings):
     """Share of the target probability spread over the vocabulary."""
     prompt_weight: float = 0.0
     """Weight of the prompt's tokens in the loss; 1 is the loss over post and summary of OpenAI's code."""
+
+
+def check_start(settings: StartSettings) -> None:
+    """Raises `UserError` if the model to start from is not there: before anything is paid for or trained."""
+    source = settings.model.removeprefix("warm:")
+    if source not in ("sandbox", "init"):
+        model_folder(source, trust_remote_code=settings.trust_remote_code)
 
 
 def starting_writer(work: Workspace, settings: StartSettings, documents: Documents, *, seed: int) -> Writer:

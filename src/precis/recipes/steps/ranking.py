@@ -90,6 +90,8 @@ class RankingSettings(Settings):
             raise ValueError("gptrank needs an endpoint or a model: say where the large model is and what it is called")
         if self.judge == "gptscore" and self.endpoint is None and not self.model:
             raise ValueError("gptscore needs a model, or an endpoint that shows the log-probs of a prompt")
+        if self.judge in ("gptrank", "gptscore") and self.endpoint is not None and self.model:
+            raise ValueError(f"{self.judge} asks one large model: give an endpoint or a model, not both")
         return self
 
 
@@ -143,8 +145,18 @@ def candidates_to_rank(
 ) -> list[Group]:
     """K candidates of every group, each text once; what was dropped is counted and said."""
     written = write_candidates(work, writer, groups, settings.decoding, k=settings.k, seed=seed)
-    kept = distinct(written, n=settings.keep or settings.k)
-    announce(f"  {kept}")
+    most = settings.keep or settings.k
+    kept = distinct(written, n=most)
+    reasons = {
+        "without a word": "empty",
+        "that another has too": "duplicates",
+        f"beyond the {most} most diverse": "beyond n",
+    }
+    left = ", ".join(f"{kept.counts[key]:,} {what}" for what, key in reasons.items() if kept.counts.get(key))
+    announce(
+        f"  {len(kept.groups):,} of {len(written):,} documents have candidates to rank"
+        + (f"; candidates left out: {left}" if left else "")
+    )
     return refer(kept.groups, references)
 
 

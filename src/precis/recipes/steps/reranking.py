@@ -69,7 +69,9 @@ def train_reranker(
         groups, validation = (to_contrast(part, settings.loss, references) for part in (ranked, held_out))
         announce(f"  {groups}")
         if not validation.groups:
-            raise UserError("no validation document has ranked candidates, so no weights of a reranker can be chosen")
+            raise UserError(
+                f"no validation document has ranked candidates ({held_out}), so no weights of a reranker can be chosen"
+            )
         objective = contrastive_objective(settings.loss, of="rewards")
         config = replace(settings.training, seed=seed)
         train_in(
