@@ -22,6 +22,9 @@ COMMANDS = (
 )  # fmt: skip
 
 
+RECIPES = {"human-feedback": HumanFeedback, "llm-reference": LLMReference}
+
+
 def registered(group: Any, above: str = "") -> set[str]:
     """The names of all commands below a group."""
     found: set[str] = set()
@@ -57,7 +60,7 @@ def settings_reference() -> str:
         "",
     ]
     shown: set[str] = set()
-    for name, recipe in (("human-feedback", HumanFeedback), ("llm-reference", LLMReference)):
+    for name, recipe in RECIPES.items():
         schema = recipe.model_json_schema()
         parts += _section(name, schema, schema["$defs"], {}, shown)
     return "\n".join(parts)
@@ -74,10 +77,11 @@ def _section(
             meaning = " ".join(entry.get("description", "").split()).replace("|", "\\|")
             rows.append(f"| `{key}` | `{json.dumps(default, ensure_ascii=False)}` | {meaning} |")
         elif key != "training" or name == "supervised":
-            section = _section(key, inner, known, default or {}, shown)
-            if "\n".join(section) not in shown:
+            section = _section(key if name in RECIPES else f"{name}.{key}", inner, known, default or {}, shown)
+            content = "\n".join(section[1:])
+            if content not in shown:
                 below += section
-                shown.add("\n".join(section))
+                shown.add(content)
         else:
             changed = {k: v for k, v in (default or {}).items() if v != inner["properties"][k].get("default")}
             rows.append(f"| `training` | `{json.dumps(changed)}` | As under `training` above, with these defaults. |")

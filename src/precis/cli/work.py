@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from .options import DatasetOption, LimitOption, SplitOption
 
 if TYPE_CHECKING:
     from ..judges.protocol import Judge
+    from ..records import Maker
 
 TemplateOption = Annotated[str | None, typer.Option("--template", help="A template's name, or text with {document}.")]
 CodeOption = Annotated[bool, typer.Option("--trust-remote-code", help="Run code a repository brings.")]
@@ -161,11 +163,11 @@ def evaluate_command(
         label_of: dict[str, str] = {}
         for candidate in opened.candidates(ids):
             if candidate.maker.role != "reference":
-                label = label_of.setdefault(candidate.maker.id, f"{candidate.maker.name} {candidate.maker.id}")
+                label = label_of.setdefault(candidate.maker.id, _label(candidate.maker))
                 systems.setdefault(label, []).append(candidate)
         judgements = opened.judgements(source_ids=ids)
     if against is not None and against not in label_of:
-        raise UserError(f"no maker has the id {against!r}; there are {', '.join(systems) or 'none'}")
+        raise UserError(f"no maker has the id {against!r}; there are {'; '.join(systems) or 'none'}")
     chosen = label_of[against] if against is not None else None
     evaluation = evaluate_systems(
         documents,
@@ -192,6 +194,14 @@ def evaluate_command(
     for warning in evaluation.warnings:
         say(f"note: {warning}")
     emit({k: v for k, v in to_plain(evaluation).items() if k not in ("outputs", "verdicts")}, as_json)
+
+
+def _label(maker: Maker) -> str:
+    """A maker in words: its name, how it writes, and its id, which `--against` takes."""
+    name = maker.name if len(maker.name) <= 20 else f"{maker.name[:16]}…"
+    how = maker.settings.get("decoding")
+    kind = f", {how['kind']}" if isinstance(how, Mapping) and "kind" in how else ""
+    return f"{name}{kind} ({maker.id})"
 
 
 def _short(estimate: Any, name: str) -> str:

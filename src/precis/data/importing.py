@@ -42,6 +42,7 @@ class ImportReport:
     known: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("documents", "candidates", "judgements"), 0))
     duplicate_documents: int = 0
     documents_without_reference: int = 0
+    without_role: set[str] = field(default_factory=set)
     empty_candidates: int = 0
     seconds: float = 0.0
 
@@ -53,13 +54,18 @@ class ImportReport:
             lines += ["  splits: " + ", ".join(f"{name} {count:,}" for name, count in self.splits.items())]
         notes = [
             (self.duplicate_documents, "documents have a text that was met under another id, split or data set"),
-            (self.documents_without_reference, "documents have no reference summary"),
+            (self.documents_without_reference, f"documents have no reference summary{self._columns_left()}"),
             (self.empty_candidates, "candidates are empty"),
             (self.bad_rows, f"bad rows were set aside in {self.rejects}"),
             *((count, f"dropped: {why}") for why, count in self.dropped.items()),
             *((count, f"absent: {what}") for what, count in self.absent.items()),
         ]
         return "\n".join(lines + [f"  {count:,} {note}" for count, note in notes if count])
+
+    def _columns_left(self) -> str:
+        """Columns of such documents that were read as nothing in particular: one may be the summary."""
+        left = ", ".join(sorted(self.without_role)[:8])
+        return f" (columns without a role: {left}; summary=COLUMN names one)" if left else ""
 
 
 def import_into(
@@ -113,7 +119,9 @@ def import_into(
             report.duplicate_documents += added.duplicates
         referenced = {candidate.source_id for candidate in candidates if candidate.maker.role == "reference"}
         if kind not in ("precis", "openai", "trl"):  # whose documents come apart from their references, or without
-            report.documents_without_reference += sum(document.id not in referenced for document in documents)
+            without = [document for document in documents if document.id not in referenced]
+            report.documents_without_reference += len(without)
+            report.without_role.update(name for document in without for name in document.meta)
         if met is not None:
             met += [document.id for document in documents]
         split_of_id |= {document.id: document.split for document in documents if shares}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,7 +102,8 @@ def _validated(kind: TypeAdapter[T], values: dict[str, Any], *, quoting: bool = 
         place = ".".join(str(part) for part in first["loc"])
         where = f"setting {place!r}" if place else "settings"
         found = first.get("input") if quoting else ...
-        raise UserError(f"{where}: {_in_words(first['type'], first['msg'], found)}") from error
+        near = _nearest(kind, place) if quoting and first["type"] in _UNKNOWN else ""
+        raise UserError(f"{where}: {_in_words(first['type'], first['msg'], found)}{near}") from error
 
 
 def save_settings(settings: Settings, run_dir: Path) -> None:
@@ -109,6 +111,7 @@ def save_settings(settings: Settings, run_dir: Path) -> None:
     write_text(run_dir / "config.json", settings.model_dump_json(indent=2) + "\n")
 
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 _HOW = ["concurrency", "connect_seconds", "read_seconds", "retries", "longest_wait_seconds", "cache", "key_env"]
 _COSTS = ["max_tokens_spent", "max_money", "price_in", "price_out"]
 _HOW_ASKED = tuple(f"*.endpoint.{name}" for name in (*_HOW, *_COSTS))
@@ -191,9 +194,32 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _nearest(kind: TypeAdapter[Any], place: str) -> str:
+    """A setting whose name is like the one that there is not."""
+    found = get_close_matches(place, _names(kind.json_schema()), n=1, cutoff=0.8)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def _names(schema: Mapping[str, Any]) -> list[str]:
+    """The dotted names of all settings of a schema."""
+    found: list[str] = []
+    known = schema.get("$defs", {})
+
+    def walk(part: Mapping[str, Any], place: str) -> None:
+        inner = known.get(part.get("$ref", "").rsplit("/", 1)[-1], part)
+        for name, entry in inner.get("properties", {}).items():
+            found.append(f"{place}{name}")
+            walk(entry, f"{place}{name}.")
+
+    walk(schema, "")
+    return found
+
+
 def _in_words(kind: str, message: str, value: Any) -> str:
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+    if kind in _UNKNOWN:
         return "there is no such setting"
+    if kind == "tuple_type":
+        return f'expected a list, as ["a", "b"] with quotation marks that the shell leaves alone, found {value!r}'
     if kind == "value_error":  # of a check of ours, which says what it found
         return message.removeprefix("Value error, ")
     return f"{message[:1].lower()}{message[1:]}" + (f", found {value!r}" if value is not ... else "")
