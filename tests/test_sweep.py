@@ -108,6 +108,14 @@ def test_runs_stand_side_by_side(swept: Path) -> None:
     assert "ranker (learned from): contrastive" in {one.name for one in table("Pairs of test", tables).columns}
 
 
+def test_what_each_run_found_is_said_first(swept: Path) -> None:
+    said = read_report(swept / "out" / "report.json").findings
+    assert said[0] == "2 of 2 runs are done."
+    own = [read_report(swept / "out" / name / "report.json").findings[0] for name in (FIRST, SECOND)]
+    assert list(said[1:]) == [f"{name}: {found}" for name, found in zip((FIRST, SECOND), own, strict=True)]
+    assert all(found.startswith("By oracle, ") for found in own)
+
+
 def test_what_was_made_once_is_taken_over_and_said_to_be(swept: Path) -> None:
     first, second = swept / "out" / FIRST, swept / "out" / SECOND
     assert not read_taken(first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,8 +60,9 @@ def sweep_command(
     given = [*(overrides or []), *([f"seed={seed}"] if seed is not None else [])]
     runs = plan(known, out, preset=preset, config=config or [], overrides=given, files=run or [], vary=vary or [])
     found = sweep.run(known, runs, out, command=shlex.join(["precis", *sys.argv[1:]]))
+    names = [one.planned.name for one in found.outcomes]
     for table in side_by_side(found.outcomes):
-        _show(table)
+        _show(table, names, varied=len({key for one in found.outcomes for key in one.planned.varied}))
     say(f"The report is {found.report}")
     told = {one.planned.name: {"state": one.state, "why": one.why or None} for one in found.outcomes}
     emit({"report": str(found.report), "json": str(found.report.with_suffix(".json")), "runs": told}, as_json)
@@ -69,13 +71,16 @@ def sweep_command(
         raise UserError(f"{len(found.failed)} of {len(runs)} runs failed: {said}")
 
 
-def _show(table: Table) -> None:
-    """The table as the report shows it; what qualifies a number is said below, why one is absent in the report."""
+def _show(table: Table, names: Sequence[str], *, varied: int) -> None:
+    """A line a number and a column a run, which a terminal is wide enough for; what qualifies a number is said below,
+    why one is absent in the report."""
     from ..report.html import shown_rows
 
     rows = [cells for _, cells in shown_rows(table)]
     notes = dict.fromkeys(own.why for cells in rows for own in cells if _noted(own))
-    show_table(table.caption, [column.name for column in table.columns], [list(map(_text, cells)) for cells in rows])
+    numbers = list(zip(*([_text(own) for own in cells] for cells in rows), strict=True))[varied:]
+    lines = [[column.name, *own] for column, own in zip(table.columns[varied:], numbers, strict=True)]
+    show_table(table.caption, ["", *names], lines)
     say("".join(f"* {note}\n" for note in notes))
 
 
@@ -84,4 +89,4 @@ def _noted(own: ShownCell) -> bool:
 
 
 def _text(own: ShownCell) -> str:
-    return f"{own.text}{'*' if _noted(own) else ''} {own.interval}".rstrip()
+    return own.text if own.text == "–" else f"{own.text}{'*' if _noted(own) else ''} {own.interval}".rstrip()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import UserError
-from ..report.write import write_report
+from ..report.write import read_report, write_report
 from . import summary
 from .registry import Recipe
 from .settings import Settings, check_unchanged, same_result
@@ -95,7 +95,10 @@ def _take_over(recipe: Recipe, planned: Planned, done: Sequence[Planned], out: P
 
 
 def _outcome(planned: Planned, out: Path, state: Literal["done", "failed", "waiting"], why: str = "") -> Outcome:
-    return Outcome(planned, state, summary.read_summary(out / planned.name) if state == "done" else (), why)
+    if state != "done":
+        return Outcome(planned, state, (), why)
+    findings = read_report(out / planned.name / "report.json").findings
+    return Outcome(planned, state, summary.read_summary(out / planned.name), finding=findings[0] if findings else "")
 
 
 def _write(recipe: Recipe, outcomes: dict[str, Outcome], out: Path, command: str) -> Path:

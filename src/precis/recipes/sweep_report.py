@@ -16,12 +16,13 @@ from .workspace import read_taken, read_times
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run as it stands: the tables of its summary, or why there are none."""
+    """A run as it stands: the tables of its summary and the first finding of its report, or why there are none."""
 
     planned: Planned
     state: Literal["done", "failed", "waiting"]
     tables: tuple[Table, ...]
     why: str = ""
+    finding: str = ""
 
 
 def sweep_report(recipe: str, outcomes: Sequence[Outcome], out: Path, command: str) -> Report:
@@ -38,7 +39,10 @@ def sweep_report(recipe: str, outcomes: Sequence[Outcome], out: Path, command: s
     return Report(
         title=f"Several runs of {recipe}",
         subtitle="What varied, and what came of it",
-        findings=(f"{len(done):,} of {count(len(outcomes), 'run')} are done{rest}.",),
+        findings=(
+            f"{len(done):,} of {count(len(outcomes), 'run')} are done{rest}.",
+            *(f"{one.planned.name}: {one.finding}" for one in done if one.finding),
+        ),
         warnings=tuple(f"Run {one.planned.name} failed: {one.why}." for one in failed),
         sections=(Section("Runs", (_runs(outcomes, out, seconds),)), *compared),
         run=describe_run(
