@@ -79,11 +79,12 @@ def write_candidates(
         decoding=decoding,
         seed=seed,
     )
-    announce(
-        f"  {summary.written:,} candidates written ({summary.empty:,} empty, {summary.unfinished:,} cut by the length "
-        f"limit), {summary.known:,} known; {summary.tokens_per_second:,.0f} tokens/s, documents "
-        + ("computed once for all candidates" if summary.engine == "shared" else f"computed plainly: {summary.reason}")
+    how = "once for all candidates" if summary.engine == "shared" else f"plainly: {summary.reason}"
+    said = (
+        f"{summary.written:,} candidates written ({summary.empty:,} empty, {summary.unfinished:,} cut by the length "
+        f"limit), {summary.known:,} known; {summary.tokens_per_second:,.0f} tokens/s, documents computed {how}"
     )
+    announce(f"  {said}" if summary.written else f"  all {summary.known:,} candidates were written before")
     return regroup(work, groups, [summary.maker], k=k)
 
 
