@@ -432,7 +432,7 @@ def test_wrong_settings_are_one_sentence(tmp_path: Path) -> None:
     for override, said in {
         "contrast.select=[]": "contrast.select",
         "contrast.loss.rank_wait=1": "there is no such setting; did you mean 'contrast.loss.rank_weight'",
-        "contrast.select=[total]": 'expected a list, as ',
+        "contrast.select=[total]": "expected a list, as ",
         "ranking.judge=nobody": "ranking.judge",
         "candidates.k=1": "candidates.k",
         "candidates.decoding={kind='beam',num_beams=2}": "k is 3, and a search with 2 beams finds no more",

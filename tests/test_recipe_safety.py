@@ -75,6 +75,19 @@ def test_a_test_document_that_the_training_file_has_too_is_left_out_of_training(
     assert "1 valid documents stand in a later split too and are left out" in said
 
 
+def test_a_share_to_validate_on_is_of_what_is_not_tested(tmp_path: Path) -> None:
+    """The training file begins with the test documents, as SumLLM's does."""
+    for split, numbers in {"train": range(40), "test": range(10)}.items():
+        (tmp_path / f"{split}.jsonl").write_text(rows(*numbers))
+    given = ["data.kind=jsonl", "feedback.judge=rouge"]
+    given += [f"data.{split}={tmp_path / split}.jsonl" for split in ("train", "test")]
+    settings = load_settings(human_feedback.HumanFeedback, "human-feedback", overrides=given)
+    with open_workspace(tmp_path / "work", settings) as work:
+        documents = steps.load_documents(work, settings.data, seed=1)
+    found = [[group.source.text.split()[4] for group in part] for part in (documents.valid, documents.train)]
+    assert found == [["10", "11", "12"], [str(n) for n in range(13, 40)]]
+
+
 def test_settings_cut_short_by_a_full_disk_are_the_users_to_mend(tmp_path: Path) -> None:
     settings = small_settings(tmp_path)
     work = tmp_path / "work"

@@ -72,8 +72,12 @@ def load_documents(work: Workspace, settings: DataSettings, *, seed: int) -> Doc
         # What this file holds, whatever else a shared store has under the same name.
         found[split] = list(dict.fromkeys(met))[:limit]
     if "valid" not in found:
-        share = min(settings.valid_documents, len(found["train"]) // 10)
-        found["train"], found["valid"] = found["train"][share:], found["train"][:share]
+        # Of what is not tested: a file that begins with test documents would leave none to validate on.
+        tested = set(found["test"])
+        left = [name for name in found["train"] if name not in tested]
+        found["valid"] = left[: min(settings.valid_documents, len(left) // 10)]
+        taken = set(found["valid"])
+        found["train"] = [name for name in found["train"] if name not in taken]
     evaluated: set[str] = set()
     groups: dict[str, list[Group]] = {}
     for split in ("test", "valid", "train"):
